@@ -1,0 +1,19 @@
+"""`python -m cronflow`, and what the `cronflow` command calls."""
+
+import gc
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    # Start-up only allocates; collecting meanwhile costs a tenth of it.
+    gc.disable()
+    from cronflow.cli.app import invoke
+
+    gc.freeze()
+    gc.enable()
+    sys.exit(invoke(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""The `cronflow` command: global options, and the commands, each loaded when it is called.
+
+A new command is one file here, with a function `command` whose docstring is its help, and one line in COMMANDS.
+"""
+
+import importlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from cronflow import __version__
+from cronflow.errors import CronflowError
+
+# name: the line that `cronflow --help` shows. The module is `cronflow.cli.NAME`, `-` as `_`.
+COMMANDS = {
+    "run": "Run a pipeline now, in the foreground.",
+    "status": "Show what ran, what runs, and what is next.",
+    "logs": "Show what a run's tasks printed.",
+    "validate": "Check pipeline files; every error with its line.",
+    "list": "List the pipelines.",
+    "graph": "Draw a pipeline's tasks and what they need.",
+    "new": "Write a commented pipeline file to start from.",
+    "schema": "Print the JSON Schema of a pipeline file.",
+}
+
+PLAIN: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
+HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the pipelines and the state are: the global options, absolute."""
+
+    pipelines_dir: str
+    state_dir: str
+
+
+class Commands(TyperGroup):
+    """Lists all commands from the table above, and imports only the one that is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the signature is the library's
+        """The names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the signature is the library's
+        """The command, from its module. None where there is no such command."""
+        return load_command(cmd_name) if cmd_name in COMMANDS else None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the signature is the library's
+        """The list in `--help`, without loading any of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def load_command(name: str) -> Any:
+    """The command's object, ready to be invoked."""
+    module = importlib.import_module("cronflow.cli." + name.replace("-", "_"))
+    single = typer.Typer(**PLAIN)
+    single.command(name=name, context_settings=HELP_OPTIONS)(module.command)
+    return typer.main.get_command(single)
+
+
+app = typer.Typer(cls=Commands, context_settings=HELP_OPTIONS, **PLAIN)
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and leave, where asked for."""
+    if wanted:
+        typer.echo(f"cronflow {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    pipelines_dir: Annotated[
+        str | None, typer.Option(envvar="CRONFLOW_PIPELINES_DIR", metavar="DIR", help="Where the pipeline files are.")
+    ] = None,
+    state_dir: Annotated[
+        str | None, typer.Option(envvar="CRONFLOW_STATE_DIR", metavar="DIR", help="Where the history is kept.")
+    ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Pipelines of shell commands: in dependency order, on a schedule, once for each period, with a history."""
+    context.obj = Places(
+        pipelines_dir=os.path.abspath(pipelines_dir or default_dir("XDG_CONFIG_HOME", ".config", "/etc", "pipelines")),
+        state_dir=os.path.abspath(state_dir or default_dir("XDG_STATE_HOME", ".local/state", "/var/lib", "")),
+    )
+
+
+def default_dir(variable: str, under_home: str, for_root: str, last: str) -> str:
+    """The default place: root's is the machine's, anybody else's follows the XDG base directories."""
+    if os.geteuid() == 0:
+        return os.path.join(for_root, "cronflow", last).rstrip("/")
+    base = os.environ.get(variable) or os.path.join(Path.home(), under_home)
+    return os.path.join(base, "cronflow", last).rstrip("/")
+
+
+def invoke(arguments: list[str]) -> int:
+    """Run one command line. Returns its exit code; says what went wrong on standard error."""
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(args=arguments, prog_name="cronflow", standalone_mode=False)
+    except CronflowError as error:
+        complain(str(error))
+        return error.exit_code
+    except typer.TyperException as error:
+        complain(f"{error.format_message()}\n{hint(error)}")
+        return 2
+    except typer.Abort:
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def hint(error: typer.TyperException) -> str:
+    """Where the help of the command is that was typed wrong."""
+    context = getattr(error, "ctx", None)
+    return f"see '{context.command_path if context else 'cronflow'} --help'"
+
+
+def complain(text: str) -> None:
+    """One message on standard error. Lines after the first stand as they are."""
+    sys.stderr.write(f"cronflow: {text}\n")

@@ -1,0 +1,1 @@
+"""The state directory: the only thing that cronflow's processes share (design: the state directory)."""
