@@ -23,6 +23,11 @@ NOT_INHERITED = {"COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLI
 NOT_INHERITED_PREFIXES = ("CRONFLOW_", "XDG_", "LC_", "PYTEST_")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The marks that the tests of this project use."""
+    config.addinivalue_line("markers", "timing: compares how long things take; run with nothing beside it")
+
+
 def clean_environment() -> dict[str, str]:
     """This process's environment without what would change an answer; UTC, UTF-8, and warnings are errors."""
     kept = {
