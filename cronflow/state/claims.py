@@ -1,0 +1,249 @@
+"""Making runs exist, once each, and holding the ones that are open (design: the claim, the order of writes).
+
+An open run has an entry in `open/`, locked by the engine that drives it. The claim itself is one rename: the
+run's directory is made whole beside its place and renamed onto it, which fails where a run is there already.
+
+The order makes a crash anywhere harmless to repeat: entry, claim; at the end the record, the attempt files, the
+entry. An entry without a run is dropped by whoever finds it; one whose run has ended is swept.
+"""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from cronflow.errors import StateTrouble
+from cronflow.record import RUN_ENDED, SCHEMA, Run
+from cronflow.state import files, layout, locks
+from cronflow.state.layout import Layout
+
+_decode = msgspec.json.Decoder(Run).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Held:
+    """An open run that this process drives: its record, its directory, and the lock on its entry."""
+
+    def __init__(self, place: Layout, run: Run, entry_fd: int) -> None:
+        """`entry_fd` holds the lock; it goes with this object."""
+        self.place = place
+        self.run = run
+        self.dir = place.run(run.pipeline, run.run_id)
+        self._entry = place.entry(run.pipeline, run.run_id)
+        self._entry_fd = entry_fd
+
+    def end(self, record: Run) -> None:
+        """Write the run's end, sweep what only its open round needed, and let go."""
+        write_record(self.dir, record)
+        self.run = record
+        self._close()
+
+    def _close(self) -> None:
+        sweep(self.dir)
+        files.remove(self._entry)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Stop driving: the entry stays for the next engine."""
+        if self._entry_fd >= 0:
+            os.close(self._entry_fd)
+            self._entry_fd = -1
+
+
+class Taken(Struct, frozen=True):
+    """Why a run could not be claimed or taken over. `run` is its record where there is one."""
+
+    why: Literal["running", "ended", "pruned", "full", "unreadable"]
+    run: Run | None = None
+    detail: str = ""
+
+
+def claim(place: Layout, run: Run, admit: Callable[[], bool] | None = None) -> Held | Taken:
+    """Make this run exist and hold it, or take over the one that exists under its name and has no engine.
+
+    `admit` is asked, with the entry held, whether a run that does not exist yet may (slots of max_active_runs).
+    Raises StateTrouble where the state directory can't be written: then nothing was claimed.
+    """
+    with files.told("claim a run", place.root):
+        for directory in (place.open, place.active(run.pipeline), os.path.dirname(place.run(run.pipeline, run.run_id))):
+            files.make_dirs(directory)
+        entry = place.entry(run.pipeline, run.run_id)
+        fd = locks.open_locked(entry)
+        if fd is None:
+            return Taken("running", read_run(place.run(run.pipeline, run.run_id)))
+        try:
+            held = _claim_locked(place, run, fd, admit)
+        except BaseException:
+            os.close(fd)
+            raise
+        if isinstance(held, Taken):
+            if held.why != "unreadable":
+                files.remove(entry)
+            os.close(fd)
+        return held
+
+
+def _claim_locked(place: Layout, run: Run, fd: int, admit: Callable[[], bool] | None) -> Held | Taken:
+    """The claim, with the entry held."""
+    run_dir = place.run(run.pipeline, run.run_id)
+    if os.path.isdir(run_dir):
+        return _existing(place, run_dir, fd)
+    if is_pruned(place, run.pipeline, run.run_id):
+        return Taken("pruned")
+    if admit is not None and not admit():
+        return Taken("full")
+    files.sync_dir(place.open)
+    draft = f"{run_dir}.{os.getpid()}.draft"
+    shutil.rmtree(draft, ignore_errors=True)
+    os.mkdir(draft, files.PRIVATE_DIR)
+    files.write_new(f"{draft}/{layout.RECORD}", _encode(run))
+    files.sync_dir(draft)
+    try:
+        os.rename(draft, run_dir)
+    except OSError:
+        shutil.rmtree(draft, ignore_errors=True)
+        if os.path.isdir(run_dir):
+            return _existing(place, run_dir, fd)
+        raise
+    files.sync_dir(os.path.dirname(run_dir))
+    return Held(place, run, fd)
+
+
+def _existing(place: Layout, run_dir: str, fd: int) -> Held | Taken:
+    """What holding the entry of a run that is there already means."""
+    try:
+        stored = read_run(run_dir)
+    except StateTrouble as error:
+        return Taken("unreadable", detail=str(error))
+    if stored is None:
+        return Taken("unreadable", detail=f"{run_dir}/{layout.RECORD}: not there")
+    if stored.state in RUN_ENDED:
+        sweep(run_dir)
+        return Taken("ended", stored)
+    return Held(place, stored, fd)
+
+
+def take(place: Layout, pipeline: str, run_id: str) -> Held | Taken:
+    """Take over an open run that nobody drives. An entry without a run, or of a run that ended, is dropped."""
+    entry = place.entry(pipeline, run_id)
+    with files.told("take over a run", entry):
+        fd = locks.open_locked(entry)
+        if fd is None:
+            return Taken("running")
+        run_dir = place.run(pipeline, run_id)
+        held = _existing(place, run_dir, fd) if os.path.isdir(run_dir) else Taken("ended")
+        if isinstance(held, Taken):
+            if held.why == "ended":
+                files.remove(entry)
+            os.close(fd)
+        return held
+
+
+def reopen(place: Layout, pipeline: str, run_id: str) -> Held | Taken:
+    """Hold an ended run, to open it again: the caller writes the record with its new round, through `write_record`."""
+    with files.told("open a run again", place.root):
+        files.make_dirs(place.open)
+        fd = locks.open_locked(place.entry(pipeline, run_id))
+        if fd is None:
+            return Taken("running")
+        run_dir = place.run(pipeline, run_id)
+        try:
+            stored = read_run(run_dir)
+        except StateTrouble as error:
+            os.close(fd)
+            return Taken("unreadable", detail=str(error))
+        if stored is None:
+            files.remove(place.entry(pipeline, run_id))
+            os.close(fd)
+            return Taken("pruned")
+        if stored.state in RUN_ENDED:
+            sweep(run_dir)
+        files.sync_dir(place.open)
+        return Held(place, stored, fd)
+
+
+def open_runs(place: Layout) -> list[tuple[str, str]]:
+    """The pipelines and ids of all entries, oldest due time first."""
+    try:
+        names = os.listdir(place.open)
+    except FileNotFoundError:
+        return []
+    pairs = [name.split(layout.BETWEEN, 1) for name in names if layout.BETWEEN in name]
+    return sorted(((pipeline, run_id) for pipeline, run_id in pairs), key=lambda pair: (pair[1], pair[0]))
+
+
+def is_driven(place: Layout, pipeline: str, run_id: str) -> bool:
+    """Whether an engine drives this run now. Takes nothing."""
+    try:
+        fd = os.open(place.entry(pipeline, run_id), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return locks.is_locked(fd)
+    finally:
+        os.close(fd)
+
+
+def read_run(run_dir: str) -> Run | None:
+    """The stored record; None where there is none. Raises StateTrouble where it can't be read."""
+    path = f"{run_dir}/{layout.RECORD}"
+    with files.told("read", path):
+        content = files.read(path)
+    if content is None:
+        return None
+    try:
+        run = _decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        newer = newer_schema(content)
+        if newer:
+            raise StateTrouble(f"{path}: {newer}") from error
+        raise StateTrouble(f"{path}: record unreadable: {error}") from error
+    if run.schema > SCHEMA:
+        raise StateTrouble(f"{path}: {newer_schema(content)}")
+    return run
+
+
+class _Versioned(Struct):
+    schema: int
+
+
+def newer_schema(content: bytes) -> str | None:
+    """What to say of a record that a newer cronflow wrote; None for any other."""
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+        number = msgspec.json.decode(content, type=_Versioned).schema
+        if number > SCHEMA:
+            return f"written by a newer cronflow (schema {number}; this one reads up to {SCHEMA}): upgrade to read it"
+    return None
+
+
+def write_record(run_dir: str, run: Run) -> None:
+    """Replace the run's record, whole and durable."""
+    files.replace(f"{run_dir}/{layout.RECORD}", _encode(run))
+
+
+def sweep(run_dir: str) -> None:
+    """Remove what only an open round needs: attempt files, stops, the wish, drafts. Logs stay."""
+    for name in os.listdir(run_dir):
+        found = layout.of_attempt(name)
+        if (found and found[2] != "log") or name == layout.WISH or name.endswith(".draft"):
+            files.remove(f"{run_dir}/{name}")
+
+
+class _PrunedLine(Struct):
+    run_id: str
+
+
+def is_pruned(place: Layout, pipeline: str, run_id: str) -> bool:
+    """Whether a run of this name was there once, and only its record is gone."""
+    content = files.read(place.pruned(pipeline, run_id))
+    if content is None or run_id.encode() not in content:
+        return False
+    for line in content.splitlines():
+        with contextlib.suppress(msgspec.DecodeError):
+            if msgspec.json.decode(line, type=_PrunedLine).run_id == run_id:
+                return True
+    return False
