@@ -9,7 +9,6 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 from tests.benchmarks.contest import Measure, Result, hold
@@ -23,7 +22,7 @@ ROW = "{:<34} {:<7} {:>12} {:>12} {:>7} {:>7}  {}"
 def main(arguments: list[str]) -> int:
     """Hold the contests that are asked for. 0 where every promise is kept, else 1."""
     asked = options(arguments)
-    show = (lambda _: None) if asked.json else partial(print, flush=True)
+    show = say_nothing if asked.json else say
     show(ROW.format("line", "measure", "cronflow", "baseline", "ratio", "budget", ""))
     try:
         results = list(contests(asked, show))
@@ -43,6 +42,15 @@ def contests(asked: argparse.Namespace, show: Callable[[str], None]) -> Iterator
             for result in hold(dataclasses.replace(contest, pairs=asked.pairs or contest.pairs)):
                 show(row(result))
                 yield result
+
+
+def say(text: str) -> None:
+    """Print a line at once."""
+    print(text, flush=True)
+
+
+def say_nothing(_text: str) -> None:
+    """Leave standard output to the JSON."""
 
 
 def options(arguments: list[str]) -> argparse.Namespace:
