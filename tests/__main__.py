@@ -1,8 +1,10 @@
 """Every check, one after the other: `python tests`. The first that fails ends it, with its exit code.
 
-`python tests lint types` does only those. Needs what the `dev` extra installs.
+`python tests lint types` does only those. Needs what the `dev` extra installs. What the tools
+remember from one time to the next is kept in the virtual environment, so the source may belong to somebody else.
 """
 
+import os
 import shlex
 import subprocess
 import sys
@@ -19,6 +21,14 @@ CHECKS = {
     "types": "mypy",
     "tests": "pytest -m 'not timing' -n auto --dist loadgroup",
     "timing": "pytest -m timing",
+}
+
+MEMORY = Path(sys.prefix) / "cache"
+ENVIRONMENT = os.environ | {
+    "HYPOTHESIS_STORAGE_DIRECTORY": str(MEMORY / "hypothesis"),
+    "MYPY_CACHE_DIR": str(MEMORY / "mypy"),
+    "PYTEST_ADDOPTS": f"-o cache_dir={MEMORY / 'pytest'} {os.environ.get('PYTEST_ADDOPTS', '')}",
+    "RUFF_CACHE_DIR": str(MEMORY / "ruff"),
 }
 
 
@@ -39,7 +49,8 @@ def check(name: str, command: str) -> int:
     """Say what is run, run it in the source's top directory, say how it ended. Returns its exit code."""
     print(f"\n== {name}: {command}", flush=True)
     began = time.monotonic()
-    code = subprocess.run([sys.executable, "-m", *shlex.split(command)], cwd=SOURCE, check=False).returncode
+    words = [sys.executable, "-m", *shlex.split(command)]
+    code = subprocess.run(words, cwd=SOURCE, env=ENVIRONMENT, check=False).returncode
     print(f"== {name}: {'ok' if code == 0 else f'failed ({code})'}, {time.monotonic() - began:.0f} s", flush=True)
     return code
 
