@@ -8,8 +8,10 @@ croniter is slow to import, so it is loaded where the values are needed; `check`
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import lru_cache
 
 REBOOT = "@reboot"
@@ -23,6 +25,9 @@ MACROS = {
     "@hourly": "0 * * * *",
 }
 _LENGTH_LIMIT = 1000
+_DAY = 24 * 60
+_ONE_DAY = timedelta(days=1)
+_EPOCH = date(1970, 1, 1).toordinal()
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven")
 _SHORT_MONTHS = {2: 29, 4: 30, 6: 30, 9: 30, 11: 30}
 _TERM = re.compile(r"(?:\*|(?P<first>[0-9A-Za-z]+)(?:-(?P<last>[0-9A-Za-z]+))?)(?:/(?P<step>[0-9]+))?")
@@ -72,7 +77,12 @@ Terms = tuple[Term, ...]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The values of an expression. `times` are minutes of a day, ascending; weekdays count from Sunday, 0."""
+    """The values of an expression, and the times they make on a wall clock that is never corrected.
+
+    A wall time is a number of minutes since 1970 as a clock on the wall counts them. `times` are minutes of a day,
+    ascending; weekdays count from Sunday, 0. There is always a next and a previous time, at most 40 years away
+    (29 February on one weekday, across 2100): what never fires has been refused.
+    """
 
     times: tuple[int, ...]
     days: frozenset[int]
@@ -80,6 +90,37 @@ class Reading:
     weekdays: frozenset[int]
     either_day: bool  # a matching day or a matching weekday is enough; else both must match
     fixed: bool  # a fixed-time job: neither minute nor hour begins with `*`
+
+    def after(self, wall: int) -> int:
+        """The first wall time later than `wall`."""
+        today, minute = date.fromordinal(_EPOCH + wall // _DAY), wall % _DAY
+        place = bisect_right(self.times, minute)
+        if place < len(self.times) and self._matches(today):
+            return wall - minute + self.times[place]
+        return self._midnight(today + _ONE_DAY, step=1) + self.times[0]
+
+    def until(self, wall: int) -> int:
+        """The last wall time that is not later than `wall`."""
+        today, minute = date.fromordinal(_EPOCH + wall // _DAY), wall % _DAY
+        place = bisect_right(self.times, minute)
+        if place > 0 and self._matches(today):
+            return wall - minute + self.times[place - 1]
+        return self._midnight(today - _ONE_DAY, step=-1) + self.times[-1]
+
+    def _midnight(self, day: date, *, step: int) -> int:
+        """The start of the first matching day from `day` on, looking ahead (step 1) or back (-1)."""
+        while not self._matches(day):
+            if day.month not in self.months:
+                day = _month_end(day) if step > 0 else day.replace(day=1)
+            day += step * _ONE_DAY
+        return (day.toordinal() - _EPOCH) * _DAY
+
+    def _matches(self, day: date) -> bool:
+        if day.month not in self.months:
+            return False
+        if self.either_day:
+            return day.day in self.days or day.isoweekday() % 7 in self.weekdays
+        return day.day in self.days and day.isoweekday() % 7 in self.weekdays
 
 
 def check(expression: str) -> None:
@@ -225,6 +266,11 @@ def _numbers(field: Field, values: Iterable[int | str]) -> frozenset[int]:
     if "*" in values:
         return frozenset(range(field.low, field.low + field.values))
     return frozenset(value for value in values if isinstance(value, int))
+
+
+def _month_end(day: date) -> date:
+    later = day.replace(day=28) + 4 * _ONE_DAY
+    return later.replace(day=1) - _ONE_DAY
 
 
 def _starred(field: Terms) -> bool:
