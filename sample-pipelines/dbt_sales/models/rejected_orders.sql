@@ -1,0 +1,3 @@
+select day, region, problem, body
+from {{ ref("judged_orders") }}
+where problem is not null
