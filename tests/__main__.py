@@ -1,7 +1,7 @@
 """Every check, one after the other: `python tests`. The first that fails ends it, with its exit code.
 
-`python tests lint types` does only those. Needs what the `dev` extra installs. What the tools
-remember from one time to the next is kept in the virtual environment, so the source may belong to somebody else.
+`python tests lint types` does only those. Needs what the `dev` extra installs. What the tools remember from one time
+to the next is kept in the virtual environment, so the source may belong to somebody else.
 """
 
 import os
@@ -27,7 +27,7 @@ MEMORY = Path(sys.prefix) / "cache"
 ENVIRONMENT = os.environ | {
     "HYPOTHESIS_STORAGE_DIRECTORY": str(MEMORY / "hypothesis"),
     "MYPY_CACHE_DIR": str(MEMORY / "mypy"),
-    "PYTEST_ADDOPTS": f"-o cache_dir={MEMORY / 'pytest'} {os.environ.get('PYTEST_ADDOPTS', '')}",
+    "PYTEST_ADDOPTS": f"-o cache_dir={shlex.quote(str(MEMORY / 'pytest'))} {os.environ.get('PYTEST_ADDOPTS', '')}",
     "RUFF_CACHE_DIR": str(MEMORY / "ruff"),
 }
 
