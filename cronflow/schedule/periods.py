@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from cronflow.schedule import Schedule
+from cronflow.schedule.times import Schedule
 from cronflow.timezone import label
 
 if TYPE_CHECKING:

@@ -11,20 +11,16 @@ The rules, `fixed` and the limit of three hours are those of `find_jobs` and the
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import dropwhile, takewhile
 from typing import TYPE_CHECKING
 
-from cronflow.expression import FIELDS, Field, Reading, ScheduleError, Term, at_boot, check, parse, read
-from cronflow.timezone import Stretch, ZoneError, backward, label, onward, zone
+from cronflow.schedule.expression import Reading, at_boot, read
+from cronflow.schedule.stretches import Stretch, backward, onward
+from cronflow.timezone import zone
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-__all__ = ["Schedule", "ScheduleError", "ZoneError", "advice", "at_boot", "check", "zone"]
-
-_YEAR = 366 * 86400
-_FAR = 50 * _YEAR
+_FAR = 50 * 366 * 86400
 _LARGE = 3 * 60
 
 
@@ -66,55 +62,10 @@ class Schedule:
             due = self.next_after(due)
 
 
-def advice(expression: str, timezone: str | None, now: float) -> list[str]:
-    """What people who write such an expression often don't expect, a sentence each.
-
-    A time that does not exist is told a year ahead. Raises as `Schedule.of` does.
-    """
-    schedule = Schedule.of([expression], timezone)
-    sentences = (
-        sentence
-        for reading in schedule.readings
-        for sentence in (*_uneven_steps(expression), *_either_day(reading), *_skipped(reading, schedule.zone, now))
-    )
-    return [f"{expression!r}: {sentence}" for sentence in sentences]
-
-
-def _uneven_steps(expression: str) -> Iterator[str]:
-    for field, terms in zip(FIELDS, parse(expression), strict=True):
-        for term in terms:
-            if term.high - term.low >= field.values - 1 and field.values % term.step:
-                every = f"{field.name} {term.text!r} is not every {term.step} {field.name}s"
-                yield f"{every}: it means {_cycle(field, term)}"
-
-
-def _cycle(field: Field, term: Term) -> str:
-    """The values of a step over a whole field: `0, 7, 14, …, 56, then 0 again`."""
-    values = [str(value) for value in range(term.low, term.low + field.values, term.step)]
-    shown = values if len(values) < 6 else [*values[:3], "…", values[-1]]
-    return f"{', '.join(shown)}, then {term.low} again" if len(values) > 1 else f"{term.low} only"
-
-
-def _either_day(reading: Reading) -> Iterator[str]:
-    if reading.either_day:
-        yield "day and weekday are both given, and cron takes either: a day that matches one of them is enough"
-
-
-def _skipped(reading: Reading, zone: "ZoneInfo", now: float) -> Iterator[str]:
-    """The time of a fixed-time job that a correction of the coming year skips; the first one for each correction."""
-    corrections = takewhile(lambda stretch: stretch.start <= now + _YEAR, onward(zone, now))
-    for stretch in dropwhile(lambda stretch: stretch.start <= now, corrections):
-        wall = reading.after(_first_wall(stretch, reading) - 1)
-        if wall * 60 < stretch.start + stretch.offset:
-            missing = datetime.fromtimestamp(wall * 60, UTC)
-            due = datetime.fromtimestamp(stretch.start, zone)
-            yield f"{missing:%Y-%m-%d %H:%M} does not exist in {label(zone)}, it is due at {due:%H:%M} on that day"
-
-
 def _next(reading: Reading, zone: "ZoneInfo", instant: float) -> float | None:
     wall = None
     for stretch in onward(zone, instant):
-        first = _first_wall(stretch, reading)
+        first = first_wall(stretch, reading)
         if stretch.start <= instant:
             wall = reading.after(max(first - 1, _wall(stretch, instant)))
         elif wall is None or stretch.offset != stretch.before:
@@ -132,14 +83,14 @@ def _last(reading: Reading, zone: "ZoneInfo", instant: float) -> float | None:
     for stretch in backward(zone, instant):
         if wall is None:
             wall = reading.until(_wall(stretch, min(instant, stretch.end - 1)))
-        if wall >= _first_wall(stretch, reading):
+        if wall >= first_wall(stretch, reading):
             return _due(stretch, wall)
         if stretch.offset != stretch.before:
             wall = None
     return None
 
 
-def _first_wall(stretch: Stretch, reading: Reading) -> int:
+def first_wall(stretch: Stretch, reading: Reading) -> int:
     """The wall time from which on a job's times fall into the stretch.
 
     cron's clock goes one minute and the correction between two looks at it; up to three hours it makes good.
