@@ -1,8 +1,7 @@
 """The seam through which an attempt becomes a process: start it once, watch it from what is on disk, stop it.
 
-`local` starts one `/bin/sh` for each attempt: it holds the attempt file's lock, notes its pid there, runs the
-command in a subshell that has the file closed, and appends the exit status (design: the attempt file). No engine
-has to live for that.
+One `/bin/sh` is started for each attempt: it holds the attempt file's lock, notes its pid there, runs the command
+with the file closed, and appends the exit status (design: the attempt file). No engine has to live for that.
 """
 
 import errno
@@ -19,27 +18,36 @@ from cronflow.state import attempts, files, layout, locks
 
 RECORD_FD, SLOT_FD = 3, 4  # in the shell only; dash knows descriptors of one digit
 
-# `$1` or `"$@"` is the command. The shell catches what it could be stopped with (an ignored signal would be
-# inherited) and outlives its command by the two lines it writes. A full or broken disk delays the second: the
-# exit status is kept until it can be written.
+# The shell catches what it could be stopped with (an ignored signal would be inherited) and outlives its command by
+# the line it writes then; a full or broken disk delays that line, and the exit status is kept until it can be
+# written. The command gets neither the file nor the slot: the shell keeps both under descriptors that an exec
+# closes.
 _CATCH = "trap : HUP INT QUIT TERM USR1 USR2 ALRM PIPE"
 _PID = """printf ',"pid":%s\\n' "$$" >&3 || exit 125"""
-_EXIT = """status=$?; until printf ',"exit":%s}\\n' "$status" >&3; do sleep 1; done 2>/dev/null"""
-_TO_FILE = "{catch}\n{pid}\n( exec 3>&- 4>&-; {run} )\n{exit}"
+_EXIT = """status=$?; until printf ',"exit":%s}\\n' "$status" >&3; do sleep 1; done"""
+_TO_FILE = "{catch}\n{pid}\n{run} 3>&- 4>&-\n{exit}"
 _TO_PIPE = (
     "{catch}\n{pid}\n"
-    "{{ {catch}; ( exec 3>&- 4>&-; {run} ) 2>&1; {exit}; }} | "
+    "{{ {catch}; {run} 3>&- 4>&-; {exit}; }} | "
     "( trap '' HUP INT QUIT TERM USR1 USR2 ALRM; exec cat 3>&- 4>&- )"
 )
-# What `/bin/sh -e -c COMMAND` does, without a second shell. Only for commands that can't tell the difference.
-_EVAL, _EXEC = 'set -e; eval "$1"', 'exec "$@"'
+# A shell of its own for the command, or, where that could not tell the difference, this one.
+_OWN, _HERE = '"$@"', 'eval "$1"'
 SCRIPTS = {
     (output, run): template.format(catch=_CATCH, pid=_PID, exit=_EXIT, run=run)
     for output, template in (("file", _TO_FILE), ("pipe", _TO_PIPE))
-    for run in (_EVAL, _EXEC)
+    for run in (_OWN, _HERE)
 }
 PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ./_-:,@%+=")
-SOURCING = frozenset({".", "source"})
+# What is no program: words of the grammar, and builtins that change or read the shell itself (dash, bash, busybox).
+SHELL_WORDS = frozenset(
+    """alias bg bind break builtin caller case cd chdir command compgen complete compopt continue coproc declare dirs
+    disown do done elif else enable esac eval exec exit export fc fg fi for function getopts hash help history if in
+    jobs kill let local logout mapfile popd pushd read readarray readonly return select set shift shopt source suspend
+    then time times trap type typeset ulimit umask unalias unset until wait while .""".split()  # noqa: SIM905 - prose
+)
+# A stopped process does not act on SIGTERM until it goes on.
+TERM, KILL = (signal.SIGTERM, signal.SIGCONT), (signal.SIGKILL,)
 DEFAULT_SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 
@@ -73,12 +81,14 @@ def start(order: Order) -> int:
 
     Raises Busy, NotStartedError (the file has the reason then), and OSError where not even the file could be made.
     """
-    fd = _open_record(order)
+    fd = _open_record(order.run_dir, order.task, order.number)
     try:
         files.write_all(fd, attempts.head(order.head))
         try:
             return _spawn(order, fd)
         except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
+                raise  # ours, not the task's: its file says that it was never started
             reason = why_not(error, order)
             files.write_all(fd, attempts.refusal(reason))
             raise NotStartedError(reason) from error
@@ -86,23 +96,45 @@ def start(order: Order) -> int:
         os.close(fd)
 
 
-def _open_record(order: Order) -> int:
+def refuse(run_dir: str, task: str, number: int, head: attempts.Head, reason: str) -> None:
+    """Record an attempt that could not even be tried, with its reason. Raises Busy and OSError as `start` does."""
+    fd = _open_record(run_dir, task, number)
+    try:
+        files.write_all(fd, attempts.head(head) + attempts.refusal(reason))
+    finally:
+        os.close(fd)
+
+
+def give_up(run_dir: str, task: str, number: int, reason: str) -> None:
+    """End the file of an attempt whose shell ended by itself without noting an exit code."""
+    fd = os.open(layout.attempt(run_dir, task, number), os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    try:
+        files.write_all(fd, attempts.refusal(reason))
+    finally:
+        os.close(fd)
+
+
+def _open_record(run_dir: str, task: str, number: int) -> int:
     """The attempt's file, locked and empty. One that was made but never got a shell is used again."""
-    path = layout.attempt(order.run_dir, order.task, order.number)
+    path = layout.attempt(run_dir, task, number)
     flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
     try:
         fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, files.PRIVATE_FILE)
     except FileExistsError:
         fd = os.open(path, flags)
-    if locks.lock(fd) and attempts.parse(os.pread(fd, 8192, 0), locked=False)[0] == "unstarted":
-        os.ftruncate(fd, 0)
-        return fd
+    if locks.lock(fd):
+        content = os.pread(fd, 8192, 0)
+        if not content:
+            return fd
+        if attempts.parse(content, locked=False)[0] == "unstarted":
+            os.ftruncate(fd, 0)
+            return fd
     os.close(fd)
     raise Busy
 
 
 def _spawn(order: Order, record: int) -> int:
-    arguments, env = _arguments(order)
+    arguments = _arguments(order)
     log = f"{order.run_dir}/{layout.log_name(order.task, order.number)}"
     stdin = None if order.stdin is None else _text_file(order.stdin)
     actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
@@ -121,7 +153,7 @@ def _spawn(order: Order, record: int) -> int:
         return os.posix_spawn(
             "/bin/sh",
             arguments,
-            env,
+            order.env,
             file_actions=actions,
             setsid=True,
             setsigmask=(),
@@ -133,29 +165,30 @@ def _spawn(order: Order, record: int) -> int:
             os.close(stdin)
 
 
-def _arguments(order: Order) -> tuple[list[str], Mapping[str, str]]:
-    """The shell's argument list, and its environment."""
+def _arguments(order: Order) -> list[str]:
+    """The shell's argument list."""
     switch = _switch_user(order.user)
     if order.shell == DEFAULT_SHELL and not switch and is_plain(order.command):
-        return ["/bin/sh", "-c", SCRIPTS[order.output, _EVAL], "/bin/sh", order.command], order.env
+        return ["/bin/sh", "-c", SCRIPTS[order.output, _HERE], "/bin/sh", order.command]
     shell = order.shell.split()
-    if order.shell != DEFAULT_SHELL:
-        _require_shell(shell[0], order.env)
-    command = [*switch, *shell, "-c", order.command]
-    return ["/bin/sh", "-c", SCRIPTS[order.output, _EXEC], "/bin/sh", *command], order.env
+    shell[0] = _program(shell[0], order.env)
+    return ["/bin/sh", "-c", SCRIPTS[order.output, _OWN], "/bin/sh", *switch, *shell, "-c", order.command]
 
 
 def is_plain(command: str) -> bool:
-    """Whether a command is plain words, which a subshell runs exactly as a shell of its own would.
+    """Whether a command is one program or harmless builtin with plain words, the same in whichever shell runs it."""
+    if not PLAIN.issuperset(command):
+        return False
+    first = command.split(maxsplit=1)[:1]
+    return bool(first) and first[0] not in SHELL_WORDS and "=" not in first[0]
 
-    Without `$` it can't ask for `$$` or `$0`; a sourced script could.
-    """
-    return PLAIN.issuperset(command) and SOURCING.isdisjoint(command.split())
 
-
-def _require_shell(name: str, env: Mapping[str, str]) -> None:
-    if which(name, path=env.get("PATH", os.defpath)) is None:
+def _program(name: str, env: Mapping[str, str]) -> str:
+    """The path of the program that is to be the shell."""
+    path = name if os.path.isabs(name) and os.access(name, os.X_OK) else which(name, path=env.get("PATH", os.defpath))
+    if path is None:
         raise FileNotFoundError(f"no such shell: '{name}'")
+    return path
 
 
 def _switch_user(user: str | None) -> list[str]:
@@ -167,10 +200,11 @@ def _switch_user(user: str | None) -> list[str]:
         if account.pw_uid == os.geteuid():
             return []
         raise PermissionError(f"user '{user}': only root can run a task as another user")
-    if which("setpriv") is None:
+    setpriv = which("setpriv")
+    if setpriv is None:
         raise FileNotFoundError(f"user '{user}': the command setpriv is needed (Debian: util-linux)")
     groups = ",".join(map(str, os.getgrouplist(user, account.pw_gid)))
-    return ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", f"--groups={groups}", "--"]
+    return [setpriv, f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", f"--groups={groups}", "--"]
 
 
 def _account(user: str) -> pwd.struct_passwd:

@@ -80,6 +80,11 @@ def judge(seen: Sighting, stop: Stop | None, task: Task) -> Attempt:
     )
 
 
+def with_usage(seen: Sighting, cpu_seconds: float, max_rss_bytes: int) -> Sighting:
+    """A sighting with what only the attempt's parent knows."""
+    return msgspec.structs.replace(seen, cpu_seconds=cpu_seconds, max_rss_bytes=max_rss_bytes)
+
+
 def outcome(seen: Sighting, stop: Stop | None, task: Task) -> tuple[AttemptState, str | None]:
     """The state of an attempt and its reason. A stop decides; then an error, then the exit code."""
     if seen.phase == "running":
@@ -145,8 +150,8 @@ def retry_wait(task: Task, tries: int, attempt_key: str) -> float:
 class Flow:
     """The tasks of a run's open round. Feed it sightings; ask it what may start and how the run stands.
 
-    `tasks` is each task's record now; `ready` the tasks whose `when` is met and that were not handed out yet,
-    `retries` when each retrying task may start again, by task, as instants.
+    `tasks` is each task's record now; `ready` the tasks whose `when` is met and `retries` the instants at which
+    retrying tasks may start again: whoever drives the run takes both out. `open` counts the tasks not ended.
     """
 
     def __init__(self, run: Run, wish: Wish | None = None) -> None:
@@ -159,6 +164,7 @@ class Flow:
         self.ready: list[str] = []
         self.retries: dict[str, float] = {}
         self.open = 0
+        self._changed: list[str] = []
         self._unmet: dict[str, int] = {}
         self._bad: dict[str, int] = {}
         self._skipped: dict[str, int] = {}
@@ -218,6 +224,17 @@ class Flow:
             elif record.state == "retrying":
                 self._judged(name, self._this_round(name))
         self._spread()
+
+    def note_stop(self, name: str, stop: Stop) -> None:
+        """A running attempt is being stopped, and why."""
+        *before, last = self.tasks[name].attempts
+        stopping = msgspec.structs.replace(last, reason=f"being stopped: {stop.reason}")
+        self._set(name, TaskRun(state="running", reason=stopping.reason, attempts=(*before, stopping)))
+
+    def drain_changes(self) -> list[str]:
+        """The tasks whose records changed since the last call."""
+        changed, self._changed = self._changed, []
+        return changed
 
     def next_number(self, name: str) -> int:
         """The number that the task's next attempt gets."""
@@ -305,6 +322,7 @@ class Flow:
     def _set(self, name: str, record: TaskRun) -> None:
         ended_before = self.tasks[name].state in TASK_ENDED
         self.tasks[name] = record
+        self._changed.append(name)
         if record.state in TASK_ENDED and not ended_before:
             self.open -= 1
             self._ended.append(name)
