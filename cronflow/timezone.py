@@ -9,6 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cronflow.nearest import nearest
+
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
@@ -79,15 +81,12 @@ def _zone_of_content(localtime: Path, _inode: int, _modified: int) -> "ZoneInfo"
 
 
 def _nearest(name: str) -> str:
-    """What to write in place of a name that is not known."""
-    from difflib import get_close_matches
+    """What to write in place of a name that is not known; a city alone is enough to find it."""
     from zoneinfo import available_timezones
 
-    known = {zone.lower(): zone for zone in sorted(available_timezones())}
-    cities = {zone.lower().rpartition("/")[2]: zone for zone in sorted(available_timezones())}
-    wanted = name.strip().lower().replace(" ", "_")
-    for table in (known, cities):
-        matches = get_close_matches(wanted, table, n=1)
-        if matches:
-            return f"; did you mean {table[matches[0]]!r}?"
-    return "; zones are named as in 'Europe/Berlin' or 'UTC'"
+    known = sorted(available_timezones())
+    cities = {zone.rpartition("/")[2]: zone for zone in known}
+    wanted = name.strip().replace(" ", "_")
+    city = nearest(wanted, cities)
+    match = nearest(wanted, known) or (cities[city] if city else None)
+    return f"; did you mean '{match}'?" if match else "; zones are named as in 'Europe/Berlin' or 'UTC'"

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 
+from cronflow.nearest import did_you_mean
+
 REBOOT = "@reboot"
 MACROS = {
     "@yearly": "0 0 1 1 *",
@@ -194,7 +196,7 @@ def _macro(word: str) -> str:
     """The expression that cron's word stands for."""
     if word not in MACROS:
         words = [*MACROS, REBOOT]
-        raise _Flaw(f" is none of cron's words {' '.join(words)}{_nearest(word, words)}")
+        raise _Flaw(f" is none of cron's words {' '.join(words)}{did_you_mean(word, words)}")
     return MACROS[word]
 
 
@@ -239,7 +241,7 @@ def _number(field: Field, word: str) -> int:
 def _not_understood(field: Field, text: str) -> str:
     names = f" or {field.names[0]} to {field.names[-1]}" if field.names else ""
     expected = f"* or {field.low} to {field.high}{names}, lists (1,5), ranges (1-5) and steps (*/5)"
-    return f": {field.name} {text!r} is not understood, expected {expected}{_nearest(text, field.names)}"
+    return f": {field.name} {text!r} is not understood, expected {expected}{did_you_mean(text, field.names)}"
 
 
 def _wrapped(field: Field, low: int, high: int) -> str:
@@ -247,14 +249,6 @@ def _wrapped(field: Field, low: int, high: int) -> str:
     start = 1 if field.name == "weekday" else field.low
     ranges = [(low, field.high)] if high < start else [(low, field.high), (start, high)]
     return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in ranges)
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean …?` with the known word nearest to this one, or nothing."""
-    from difflib import get_close_matches
-
-    matches = get_close_matches(word.lower(), known, n=1)
-    return f"; did you mean {matches[0]!r}?" if matches else ""
 
 
 def _quoted(expression: str) -> str:

@@ -33,7 +33,6 @@ LAYERS = {
     "pure: decides": [
         "cronflow.lifecycle",
         "cronflow.planner",
-        "cronflow.periods",
         "cronflow.schedule",
         "cronflow.variables",
         "cronflow.wall",
@@ -43,7 +42,6 @@ LAYERS = {
         "cronflow.spec",
         "cronflow.record",
         "cronflow.instant",
-        "cronflow.expression",
         "cronflow.graph",
         "cronflow.nearest",
         "cronflow.problem",
