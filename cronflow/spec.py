@@ -17,6 +17,7 @@ DEFAULT_SHELL = "/bin/sh -e"
 # `form` tells the loader and the schema how the value is written in YAML where that differs from the type here.
 Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
 Duration = Annotated[float, Meta(ge=0, extra={"form": "duration"})]
+Limit = Annotated[float, Meta(gt=0, extra={"form": "duration"})]
 Size = Annotated[int, Meta(ge=0, extra={"form": "size"})]
 Names = Annotated[tuple[str, ...], Meta(extra={"form": "one or more"})]
 Variables = Annotated[dict[str, str], Meta(extra={"form": "variables"})]
@@ -48,7 +49,7 @@ class Alerts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     on_late: Annotated[Names, Meta(description="A run has not ended `late_after` its due time.")] = ()
     on_missed: Annotated[Names, Meta(description="A period will not run.")] = ()
     on_output: Annotated[Names, Meta(description="A run wrote any output (cron's habit).")] = ()
-    late_after: Annotated[Duration | None, Meta(description="How long after its due time a run counts as late.")] = None
+    late_after: Annotated[Limit | None, Meta(description="How long after its due time a run counts as late.")] = None
     remind: Annotated[Duration, Meta(description="How often a lasting failure is told again.")] = 86400.0
 
 
@@ -76,7 +77,7 @@ class TaskKeys(Struct, frozen=True, kw_only=True, omit_defaults=True):
     retry_jitter: Annotated[
         float, Meta(ge=0, le=1, description="A share of the delay that is added or taken, fixed per attempt.")
     ] = 0.1
-    timeout: Annotated[Duration | None, Meta(description="The longest one attempt may run.")] = None
+    timeout: Annotated[Limit | None, Meta(description="The longest one attempt may run.")] = None
     grace: Annotated[Duration, Meta(description="The time between SIGTERM and SIGKILL when a task is stopped.")] = 10.0
     cwd: Annotated[
         str | None,
@@ -151,7 +152,7 @@ class Pipeline(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ] = "queue"
     max_active_runs: Annotated[Slots | None, Meta(description="Runs of this pipeline at once. Default: 1.")] = None
     max_parallel_tasks: Annotated[int, Meta(ge=1, le=10_000, description="Tasks at once within one run.")] = 16
-    timeout: Annotated[Duration | None, Meta(description="The longest a round of a run may take.")] = None
+    timeout: Annotated[Limit | None, Meta(description="The longest a round of a run may take.")] = None
     jitter: Annotated[
         Duration | None,
         Meta(description="Spread starts by a fixed delay of this pipeline's own, below this."),
@@ -173,11 +174,34 @@ class Pipeline(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tasks: Annotated[dict[Name, Task], Meta(description="The tasks by name.")] = {}
 
 
+class PipelineFile(Pipeline, frozen=True, kw_only=True, omit_defaults=True):
+    """A pipeline as its file has it: the name may follow from the path, `run` stands for a single task."""
+
+    name: Annotated[
+        str,
+        Meta(
+            pattern=NAME_PATTERN,
+            description="The pipeline's name. Default: the path under the pipelines directory, no suffix, `/` as `.`.",
+        ),
+    ] = ""
+    run: Annotated[
+        str,
+        Meta(min_length=1, description="In place of `tasks`: the shell command of the one task, which is named main."),
+    ] = ""
+    defaults: Annotated[
+        dict[str, Any],
+        Meta(
+            extra={"form": "task keys"},
+            description="Any task key, for all tasks. A task's own value wins; `env` is merged variable by variable.",
+        ),
+    ] = {}
+
+
 class Heartbeat(Struct, frozen=True, kw_only=True):
     """A URL that the daemon pings, so that somebody outside hears when the machine is dead."""
 
     url: Annotated[str, Meta(pattern=r"^https?://", description="Fetched with GET.")]
-    every: Annotated[Duration, Meta(description="The time between two pings.")] = 300.0
+    every: Annotated[Limit, Meta(description="The time between two pings.")] = 300.0
 
 
 class Config(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -189,7 +213,8 @@ class Config(Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_tasks: Annotated[int, Meta(ge=1, le=100_000, description="Tasks at once, per engine.")] = 256
     pools: Annotated[dict[Name, Slots], Meta(description="Named limits: how many tasks may hold each.")] = {}
     defaults: Annotated[
-        dict[str, Any], Meta(extra={"form": "task keys"}, description="Any task key, for all tasks.")
+        dict[str, Any],
+        Meta(extra={"form": "task keys"}, description="Any task key, for all tasks; a pipeline's own `defaults` win."),
     ] = {}
     alerts: Annotated[Alerts, Meta(description="The default of every pipeline's `alerts`.")] = Alerts()
     retention: Annotated[Retention, Meta(description="The default of every pipeline's `retention`.")] = Retention()

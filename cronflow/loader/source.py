@@ -1,0 +1,61 @@
+"""The text of a file that cronflow may obey: a regular one, of a sane size, that only its owner writes, in UTF-8."""
+
+import os
+import re
+import stat
+
+from cronflow.loader import trust
+from cronflow.problem import Problem
+
+LARGEST = 1024 * 1024
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufeff\uff00-\ufffd\U00010000-\U0010ffff]")
+
+
+class Unusable(Exception):
+    """The file can't be used at all."""
+
+    def __init__(self, *problems: Problem) -> None:
+        """All that is wrong with it."""
+        super().__init__()
+        self.problems = problems
+
+
+def read(path: str) -> str:
+    """The file's text. Raises Unusable."""
+    content = _content(path)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line, column = spot(content[: error.start].decode("utf-8", "replace"))
+        byte = content[error.start]
+        raise Unusable(Problem(line, column, "", f"not UTF-8: found the byte 0x{byte:02x}; save it as UTF-8")) from None
+    bad = _UNPRINTABLE.search(text)
+    if bad:
+        message = f"found the control character U+{ord(bad[0]):04X}: remove it, or write it as an escape in quotes"
+        raise Unusable(Problem(*spot(text[: bad.start()]), "", message))
+    return text
+
+
+def spot(before: str) -> tuple[int, int]:
+    """Line and column of what follows a text."""
+    lines = before.split("\n")
+    return len(lines), len(lines[-1]) + 1
+
+
+def _content(path: str) -> bytes:
+    """The bytes of a trusted file, not more than the limit. A file that is no file is not waited for."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise Unusable(Problem(1, 1, "", f"can't be read: {error.strerror}")) from None
+    with open(fd, "rb") as file:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            raise Unusable(Problem(1, 1, "", "not a regular file"))
+        refusals = trust.refusals(path, status)
+        if refusals:
+            raise Unusable(*(Problem(1, 1, "", refusal) for refusal in refusals))
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise Unusable(Problem(1, 1, "", "larger than 1 MiB: split it, or move what is large into files of its own"))
+    return content

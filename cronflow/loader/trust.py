@@ -1,0 +1,64 @@
+"""Who may write a file or directory: what cronflow runs must be what its owner meant, as cron sees it too."""
+
+import os
+import shlex
+import stat
+from functools import lru_cache
+
+
+def refusals(path: str, status: os.stat_result) -> list[str]:
+    """Why a file or directory can't be trusted, each with the command that mends it. Empty where it can."""
+    reasons = []
+    quoted = shlex.quote(path)
+    if status.st_uid not in {0, os.geteuid()}:
+        reasons.append(f"{path} belongs to {user_name(status.st_uid)}: chown {user_name(os.geteuid())} {quoted}")
+    if stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX:
+        return reasons
+    if status.st_mode & stat.S_IWOTH:
+        reasons.append(f"others may write {path}: chmod o-w {quoted}")
+    if status.st_mode & stat.S_IWGRP and not is_private_group(status.st_uid, status.st_gid):
+        reasons.append(f"the group {group_name(status.st_gid)} may write {path}: chmod g-w {quoted}")
+    return reasons
+
+
+def directories_of(path: str, top: str) -> list[str]:
+    """The directories of a file, up to `top` where it is inside of that, else only its own."""
+    directory = os.path.dirname(path)
+    found = [directory]
+    while directory != top and directory.startswith(top.rstrip("/") + "/"):
+        directory = os.path.dirname(directory)
+        found.append(directory)
+    return found
+
+
+@lru_cache
+def is_private_group(uid: int, gid: int) -> bool:
+    """Whether the group is the user's own: the primary one, with nobody else in it."""
+    import grp
+    import pwd
+
+    try:
+        user, group = pwd.getpwuid(uid), grp.getgrgid(gid)
+    except KeyError:
+        return False
+    return user.pw_gid == gid and set(group.gr_mem) <= {user.pw_name}
+
+
+def user_name(uid: int) -> str:
+    """The user's name, or the number of one without a name."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def group_name(gid: int) -> str:
+    """The group's name, or the number of one without a name."""
+    import grp
+
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
