@@ -64,12 +64,14 @@ class Engine:
 
     # What others call
 
-    def add(self, held: Held) -> Driven:
-        """Drive this run, taking over whatever of it is running."""
+    def add(self, held: Held, opened: Callable[[Driven], None] | None = None) -> Driven:
+        """Drive this run, taking over whatever of it is running. `opened` is told before anything of it happens."""
         seen = attempts.sightings(held.dir, held.run)
         flow = lifecycle.state(held.run, seen, attempts.read_wish(held.dir))
         driven = Driven(held, flow, self._environment, self._token)
         self.runs[driven.key] = driven
+        if opened is not None:
+            opened(driven)
         for task, found in seen.items():
             self._adopt(driven, task, found[-1][0])
         if flow.wish is not None:

@@ -25,6 +25,10 @@ _decode = msgspec.json.Decoder(Run).decode
 _encode = msgspec.json.Encoder().encode
 
 
+class UnreadableError(StateTrouble):
+    """A record that is no record: torn, garbage, or of other types than it must be."""
+
+
 class Held:
     """An open run that this process drives: its record, its directory, and the lock on its entry."""
 
@@ -35,6 +39,11 @@ class Held:
         self.dir = place.run(run.pipeline, run.run_id)
         self._entry = place.entry(run.pipeline, run.run_id)
         self._entry_fd = entry_fd
+
+    def open_again(self, record: Run) -> None:
+        """Write the record of a run that gets another round."""
+        write_record(self.dir, record)
+        self.run = record
 
     def end(self, record: Run) -> None:
         """Write the run's end, sweep what only its open round needed, and let go."""
@@ -57,7 +66,7 @@ class Held:
 class Taken(Struct, frozen=True):
     """Why a run could not be claimed or taken over. `run` is its record where there is one."""
 
-    why: Literal["running", "ended", "pruned", "full", "unreadable"]
+    why: Literal["running", "ended", "pruned", "full", "unreadable", "newer"]
     run: Run | None = None
     detail: str = ""
 
@@ -81,7 +90,7 @@ def claim(place: Layout, run: Run, admit: Callable[[], bool] | None = None) -> H
             os.close(fd)
             raise
         if isinstance(held, Taken):
-            if held.why != "unreadable":
+            if held.why not in {"unreadable", "newer"}:
                 files.remove(entry)
             os.close(fd)
         return held
@@ -97,6 +106,12 @@ def _claim_locked(place: Layout, run: Run, fd: int, admit: Callable[[], bool] | 
     if admit is not None and not admit():
         return Taken("full")
     files.sync_dir(place.open)
+    return _make(place, run, fd)
+
+
+def _make(place: Layout, run: Run, fd: int) -> Held | Taken:
+    """The rename that makes a run exist."""
+    run_dir = place.run(run.pipeline, run.run_id)
     draft = f"{run_dir}.{os.getpid()}.draft"
     shutil.rmtree(draft, ignore_errors=True)
     os.mkdir(draft, files.PRIVATE_DIR)
@@ -114,17 +129,42 @@ def _claim_locked(place: Layout, run: Run, fd: int, admit: Callable[[], bool] | 
 
 
 def _existing(place: Layout, run_dir: str, fd: int) -> Held | Taken:
-    """What holding the entry of a run that is there already means."""
+    """What holding the entry of a run that is there already means. A record that can't be read is put aside."""
+    path = f"{run_dir}/{layout.RECORD}"
     try:
         stored = read_run(run_dir)
+    except UnreadableError as error:
+        return Taken("unreadable", detail=f"{error}; put aside as {files.put_aside(path)}")
     except StateTrouble as error:
-        return Taken("unreadable", detail=str(error))
+        return Taken("newer", detail=str(error))
     if stored is None:
-        return Taken("unreadable", detail=f"{run_dir}/{layout.RECORD}: not there")
+        return Taken("unreadable", detail=f"{path}: the run's record is not there")
     if stored.state in RUN_ENDED:
         sweep(run_dir)
         return Taken("ended", stored)
     return Held(place, stored, fd)
+
+
+def start_over(place: Layout, run: Run) -> Held | Taken:
+    """Begin a run anew whose claim stands but whose record is gone: pruned, or unreadable and put aside.
+
+    What is left of its logs stays, and attempts are numbered on from there.
+    """
+    with files.told("start a run over", place.root):
+        run_dir = place.run(run.pipeline, run.run_id)
+        files.make_dirs(place.open)
+        files.make_dirs(run_dir)
+        fd = locks.open_locked(place.entry(run.pipeline, run.run_id))
+        if fd is None:
+            return Taken("running")
+        first: dict[str, int] = {}
+        for found in filter(None, map(layout.of_attempt, os.listdir(run_dir))):
+            first[found[0]] = max(first.get(found[0], 1), found[1] + 1)
+        rounds = (msgspec.structs.replace(run.rounds[0], first=first),)
+        sweep(run_dir)
+        held = Held(place, run, fd)
+        held.open_again(msgspec.structs.replace(run, rounds=rounds))
+        return held
 
 
 def take(place: Layout, pipeline: str, run_id: str) -> Held | Taken:
@@ -201,7 +241,7 @@ def read_run(run_dir: str) -> Run | None:
         newer = newer_schema(content)
         if newer:
             raise StateTrouble(f"{path}: {newer}") from error
-        raise StateTrouble(f"{path}: record unreadable: {error}") from error
+        raise UnreadableError(f"{path}: record unreadable: {error}") from error
     if run.schema > SCHEMA:
         raise StateTrouble(f"{path}: {newer_schema(content)}")
     return run

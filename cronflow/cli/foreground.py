@@ -1,0 +1,245 @@
+"""Driving runs in a terminal: what is shown meanwhile, and what Ctrl-C, SIGTERM and a lost terminal mean."""
+
+import contextlib
+import os
+import pwd
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+from cronflow import clock, instant
+from cronflow.driven import Driven
+from cronflow.engine import Engine, Listener
+from cronflow.lifecycle import Wish
+from cronflow.opening import Moment
+from cronflow.record import Run, TaskRun
+from cronflow.state import layout
+from cronflow.view import progress
+from cronflow.view.ink import Line, text_of
+from cronflow.view.signs import ASCII, UNICODE, Look
+from cronflow.wall import Wall
+
+REFRESH = 0.1  # seconds
+TAIL = 4096  # bytes of a log's end that are looked at for its last line
+STYLES = {
+    "plain": "", "dim": "dim", "strong": "bold", "good": "green", "bad": "red", "busy": "blue", "wait": "yellow",
+    "warn": "magenta",
+}  # fmt: skip
+
+
+def moment() -> Moment:
+    """Now, and who acts."""
+    return Moment(clock.now(), clock.awake(), clock.boot_id(), user())
+
+
+def user() -> str:
+    """Who runs this process, by name where that is known."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def look_of(stream: TextIO, width: int | None) -> Look:
+    """How to draw on this stream: no sign that its encoding can't carry."""
+    try:
+        "●━".encode(stream.encoding or "ascii")
+    except UnicodeEncodeError:
+        return Look(width, ASCII)
+    return Look(width, UNICODE)
+
+
+class Lines(Listener):
+    """One line an event, for whatever is no terminal. Nothing that it prints to may end the run."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """`stream` may go away meanwhile."""
+        self._stream: TextIO | None = stream
+        self._said: dict[str, tuple[str, int]] = {}
+
+    def opened(self, driven: Driven) -> None:
+        """A run is being driven from now on."""
+        self._wall = Wall(driven.definition.timezone)
+        self._widest = min(24, max(map(len, driven.definition.tasks), default=0))
+        self.say(text_of(progress.title(driven.run, self._wall)))
+
+    def task(self, driven: Driven, name: str, record: TaskRun) -> None:
+        """Print it, if a person would see a difference."""
+        key = (f"{record.state} {record.reason}", len(record.attempts))
+        if self._said.get(name) != key and record.state != "pending":
+            self._said[name] = key
+            self.say(progress.event(driven.run, name, record, self._wall, clock.now(), self._widest))
+
+    def trouble(self, text: str) -> None:
+        """Print it where errors go."""
+        warn(text)
+
+    def closed(self, run: Run | None) -> None:
+        """The run has ended, or is no longer driven."""
+        if run is not None:
+            look = look_of(sys.stdout, None)
+            for drawn in (*progress.ending(run, look), *progress.commands(run)):
+                self.say(text_of(drawn))
+
+    def say(self, text: str) -> None:
+        """Print a line; a reader that has gone is no reason to stop the run."""
+        if self._stream is None:
+            return
+        try:
+            self._stream.write(text + "\n")
+            self._stream.flush()
+        except OSError:
+            self._stream = None
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class Screen(Lines):
+    """The run as a block that is drawn again and again on a terminal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """`stream` is the terminal."""
+        super().__init__(stream)
+        from rich.console import Console
+        from rich.live import Live
+
+        self._console = Console(file=stream, highlight=False)
+        self._live: Any = Live(console=self._console, auto_refresh=False, redirect_stderr=False)
+        self._driven: Driven | None = None
+
+    def opened(self, driven: Driven) -> None:
+        """Begin to draw."""
+        self._driven = driven
+        self._wall = Wall(driven.definition.timezone)
+        self._print([progress.title(driven.run, self._wall)])
+        if self._live is not None:
+            self._live.start()
+
+    def task(self, driven: Driven, name: str, record: TaskRun) -> None:
+        """It is seen at the next refresh."""
+
+    def trouble(self, text: str) -> None:
+        """Print it above the block."""
+        self._console.print(f"cronflow: {text}", style="yellow", markup=False)
+
+    def refresh(self) -> None:
+        """Draw what there is now. A terminal that has gone is drawn on no more."""
+        if self._live is None or self._driven is None:
+            return
+        try:
+            self._live.update(self._text(self._block()), refresh=True)
+        except OSError:
+            self._live = None
+
+    def closed(self, run: Run | None) -> None:
+        """Draw the end, and leave it standing."""
+        self.refresh()
+        if self._live is not None:
+            with contextlib.suppress(OSError):
+                self._live.stop()
+                if run is not None:
+                    look = look_of(sys.stdout, self._console.width)
+                    self._print([*progress.ending(run, look), *progress.commands(run)])
+
+    def _block(self) -> list[Line]:
+        assert self._driven is not None  # noqa: S101 - for the type checker: refresh looked
+        run_dir = self._driven.held.dir
+        tails = {
+            name: last_line(f"{run_dir}/{layout.log_name(name, live.number)}")
+            for name, live in list(self._driven.live.items())[: self._console.height]
+        }
+        scene = progress.Scene(self._driven.run, self._driven.flow.tasks, tails, clock.now())
+        look = look_of(sys.stdout, self._console.width - 1)
+        return progress.block(scene, look, max(1, self._console.height - 3))
+
+    def _print(self, lines: list[Line]) -> None:
+        self._console.print(self._text(lines), soft_wrap=True)
+
+    @staticmethod
+    def _text(lines: list[Line]) -> Any:
+        from rich.text import Text
+
+        text = Text(no_wrap=True, overflow="crop")
+        for number, drawn in enumerate(lines):
+            text.append("\n" if number else "")
+            for piece in drawn:
+                text.append(piece.text, STYLES[piece.tone])
+        return text
+
+
+class Silent(Lines):
+    """Nothing but trouble, for `--json`."""
+
+    def opened(self, driven: Driven) -> None:
+        """Nothing is said."""
+
+    def task(self, driven: Driven, name: str, record: TaskRun) -> None:
+        """Nothing is said."""
+
+    def closed(self, run: Run | None) -> None:
+        """Nothing is said."""
+
+
+def last_line(path: str) -> str:
+    """The last line in a log's end that is not empty."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
+            lines = file.read(TAIL).replace(b"\r", b"\n").split(b"\n")
+    except OSError:
+        return ""
+    return next((line.decode("utf-8", "replace").strip() for line in reversed(lines) if line.strip()), "")
+
+
+def warn(text: str) -> None:
+    """A message on standard error, as far as there is one."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"cronflow: {text}\n")
+        sys.stderr.flush()
+
+
+class Signals:
+    """What the person at the terminal, or the system, wants: asked in the engine's loop, never in between."""
+
+    ASKED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def __init__(self) -> None:
+        """Nothing is caught before `caught`."""
+        self.interrupts = 0
+        self.leave = False
+        self._read, self._write = -1, -1
+
+    @contextlib.contextmanager
+    def caught(self, engine: Engine) -> Iterator["Signals"]:
+        """From here on signals are requests to this engine."""
+        self._engine = engine
+        self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        before = {number: signal.signal(number, lambda *_: None) for number in self.ASKED}
+        wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        engine.attach(self._read, self._heard)
+        try:
+            yield self
+        finally:
+            signal.set_wakeup_fd(wakeup)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _heard(self) -> None:
+        for number in os.read(self._read, 64):
+            if number == signal.SIGINT:
+                self.interrupts += 1
+                self._interrupt()
+            elif number in self.ASKED:
+                self.leave = True
+
+    def _interrupt(self) -> None:
+        again = self.interrupts > 1
+        for driven in list(self._engine.runs.values()):
+            if not again:
+                at = instant.to_text(clock.now())
+                self._engine.cancel(driven, Wish(by=user(), at=at))
+            else:
+                self._engine.kill(driven)
+        if self.interrupts == 1 and self._engine.runs:
+            warn("cancelling; Ctrl-C again kills what is still there")
