@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-_YEARS = (1970, 9000)
+_FIRST_YEAR, _END_YEAR = 1970, 9000
+_FIRST, _END = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (_FIRST_YEAR, _END_YEAR))
 _PROBE = 4 * 86400  # no two corrections of a zone since 1970 are closer than a week
 
 
@@ -34,13 +35,13 @@ class Stretch:
 
 def onward(zone: "ZoneInfo", instant: float) -> Iterator[Stretch]:
     """The stretches from the one that holds the instant (or the first, before 1970), on until the year 9000."""
-    for year in range(max(_year(instant), _YEARS[0]), _YEARS[1]):
+    for year in range(_year(instant), _END_YEAR):
         yield from (stretch for stretch in stretches(zone, year) if stretch.end > instant)
 
 
 def backward(zone: "ZoneInfo", instant: float) -> Iterator[Stretch]:
     """The stretches from the one that holds the instant, back to 1970."""
-    for year in range(min(_year(instant), _YEARS[1] - 1), _YEARS[0] - 1, -1):
+    for year in range(min(_year(instant), _END_YEAR - 1), _FIRST_YEAR - 1, -1):
         yield from (stretch for stretch in reversed(stretches(zone, year)) if stretch.start <= instant)
 
 
@@ -71,4 +72,5 @@ def _new_year(year: int) -> int:
 
 
 def _year(instant: float) -> int:
-    return datetime.fromtimestamp(instant, UTC).year
+    """The instant's year in UTC; one out of bounds counts as the bound."""
+    return datetime.fromtimestamp(min(max(instant, _FIRST), _END), UTC).year

@@ -313,6 +313,31 @@ def test_a_range_may_be_cut_anywhere(several: list[str], place: tuple[str, float
     assert whole == sorted(alone)
 
 
+@pytest.mark.parametrize("expression", ["7,22,37,52 0-4,23 * * *", "7,22,37,52 * * * *"])
+@pytest.mark.parametrize(
+    ("zone", "day"),
+    [
+        ("Europe/Berlin", "2026-03-29"),
+        ("Europe/Berlin", "2026-10-25"),
+        ("Atlantic/Azores", "2024-10-27"),
+        ("America/Santiago", "2024-09-08"),
+        ("Australia/Lord_Howe", "2024-04-07"),
+        ("Antarctica/Troll", "2024-10-27"),
+        ("Antarctica/Casey", "2023-03-09"),
+        ("Antarctica/Vostok", "1994-02-01"),
+        ("Pacific/Apia", "2011-12-30"),
+    ],
+)
+def test_around_a_correction_it_does_not_matter_from_where_one_looks(expression: str, zone: str, day: str) -> None:
+    schedule = Schedule.of([expression], zone)
+    start = instant(f"{day}T00:00Z") - 1.5 * DAY
+    times = list(schedule.between(start - DAY, start + 4 * DAY))
+    for step in range(3 * 24 * 12):
+        moment = start + step * 5 * MINUTE
+        assert schedule.next_after(moment) == min(due for due in times if due > moment)
+        assert schedule.last_until(moment) == max(due for due in times if due <= moment)
+
+
 @pytest.mark.parametrize("name", ZONES)
 def test_stretches_are_what_an_hourly_look_at_the_clock_shows(name: str) -> None:
     zone = ZoneInfo(name)
