@@ -17,8 +17,8 @@ class Live(Struct, kw_only=True, eq=False):
     """An attempt whose shell is, or was just now, running. Instants `since` and `kill_at` are of the awake clock.
 
     `watch` is the descriptor that tells of the shell's end, `ours` whether it is our child, `stop` why it is being
-    stopped, `lost` that its shell is gone and what is left of its processes is being stopped; `told` that they got
-    their SIGTERM, `presses` how often they were looked for.
+    stopped, `gone` that its shell is and what is left of it is being stopped, `told` that this got its SIGTERM,
+    `presses` how often it was looked for, `over` that nothing is left.
     """
 
     driven: "Driven"
@@ -31,7 +31,8 @@ class Live(Struct, kw_only=True, eq=False):
     watch: int = -1
     stop: Stop | None = None
     kill_at: float | None = None
-    lost: bool = False
+    gone: bool = False
+    over: bool = False
     told: bool = False
     presses: int = 0
     usage: tuple[float, int] | None = None

@@ -7,22 +7,22 @@ the next one goes on.
 
 import heapq
 import os
-import select
 from collections.abc import Callable
 from contextlib import suppress
 
-from cronflow import clock, executor, instant, lifecycle, processes
+from cronflow import clock, executor, instant, lifecycle
 from cronflow.driven import Driven, Live, state_token
 from cronflow.lifecycle import Sighting, Stop, StopReason, Wish
+from cronflow.loop import Loop
 from cronflow.record import Run, TaskRun
 from cronflow.spec import Config
 from cronflow.state import attempts, files, layout, logs, slots
 from cronflow.state.claims import Held
 from cronflow.state.layout import Layout
+from cronflow.stopping import Stopping
 
 LOOK = 0.5  # seconds between looks at what other processes may have changed: wishes, pools, log sizes
-SWEEP = 0.1  # seconds between looks for what is left of an attempt that is being stopped
-STUCK = 10.0  # seconds after SIGKILL when an attempt's last processes are left to the kernel
+UNWATCHED = 0.1  # seconds between looks at a shell whose end nobody tells
 AGAIN = 1.0  # seconds until what the system refused (disk, descriptors) is tried again
 
 
@@ -48,13 +48,11 @@ class Engine:
         self.place = place
         self.config = config
         self.listener = listener
+        self.loop = Loop()
         self.runs: dict[tuple[str, str], Driven] = {}
         self._environment = environment
         self._token = state_token(place.root)
-        self._poller = select.epoll()
-        self._watched: dict[int, Live] = {}
-        self._attached: dict[int, Callable[[], None]] = {}
-        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._stopping = Stopping(self.loop, self._cleared, listener.trouble)
         self._ready: list[tuple[int, int, Driven, str]] = []
         self._pool_waits: dict[str, list[tuple[int, int, Driven, str]]] = {}
         self._count = 0
@@ -80,22 +78,8 @@ class Engine:
         self._after_change(driven)
         if not self._looking:
             self._looking = True
-            self._at(clock.awake() + LOOK, self._look)
+            self.loop.after(LOOK, self._look)
         return driven
-
-    def attach(self, fd: int, callback: Callable[[], None]) -> None:
-        """Call back from the loop whenever `fd` can be read."""
-        self._attached[fd] = callback
-        self._poller.register(fd, select.EPOLLIN)
-
-    def every(self, seconds: float, callback: Callable[[], None]) -> None:
-        """Call back from the loop, again and again."""
-
-        def ring() -> None:
-            callback()
-            self._at(clock.awake() + seconds, ring)
-
-        self._at(clock.awake() + seconds, ring)
 
     def drive(self) -> None:
         """Go on until every run has ended."""
@@ -105,31 +89,22 @@ class Engine:
     def step(self) -> None:
         """Start what may start, then wait for the next thing to happen and handle it."""
         self._pump()
-        if not self.runs:
-            return
-        timeout = max(0.0, self._timers[0][0] - clock.awake()) if self._timers else -1
-        for fd, _ in self._poller.poll(timeout):
-            if fd in self._attached:
-                self._attached[fd]()
-            elif fd in self._watched:
-                self._shell_gone(self._watched[fd])
-        now = clock.awake()
-        while self._timers and self._timers[0][0] <= now:
-            heapq.heappop(self._timers)[2]()
+        if self.runs:
+            self.loop.turn()
 
     def cancel(self, driven: Driven, wish: Wish) -> None:
         """End a run: what runs is stopped, what waits never starts. The wish is on disk first."""
         if driven.flow.wish is None:
-            with self._excused("note that a run shall end"):
+            try:
                 attempts.write_wish(driven.held.dir, wish)
+            except OSError as error:
+                self.listener.trouble(f"can't note that a run shall end: {error.strerror}: {driven.held.dir}")
             self._wished(driven, wish)
 
     def kill(self, driven: Driven) -> None:
         """Don't wait for the grace of what is being stopped."""
         for live in list(driven.live.values()):
-            if live.stop is not None:
-                live.kill_at = clock.awake()
-                self._press(live)
+            self._stopping.hurry(live)
 
     def let_go(self) -> None:
         """Stop driving. Tasks live on, and so do their runs' entries."""
@@ -168,7 +143,7 @@ class Engine:
             if record.state == "retrying" and driven.flow.next_number(name) == number:
                 self._enqueue(driven, name)
 
-        self._at(clock.awake() + wait, ring)
+        self.loop.after(wait, ring)
 
     def _pump(self) -> None:
         """Start ready tasks, highest priority first, as far as the limits let."""
@@ -245,7 +220,7 @@ class Engine:
         """The system refused: say so once, and try again."""
         self._tell_trouble(trouble)
         self._unpark(item[2])
-        self._at(clock.awake() + AGAIN, lambda: heapq.heappush(self._ready, item))
+        self.loop.after(AGAIN, lambda: heapq.heappush(self._ready, item))
 
     def _tell_trouble(self, trouble: str) -> None:
         if trouble not in self._troubles:
@@ -261,9 +236,8 @@ class Engine:
         elif seen.phase == "lost" or attempts.read_stop(driven.held.dir, task, seen.number) is not None:
             live = self._live_from_file(driven, task, seen.number)
             if live is not None:
-                live.lost = True
                 self._take_up(live)
-                self._press(live)
+                self._stopping.clear(live)
 
     def _found_running(self, driven: Driven, task: str, number: int) -> None:
         live = self._live_from_file(driven, task, number)
@@ -271,11 +245,9 @@ class Engine:
             self._news(driven, task, number)
             return
         live.stop = attempts.read_stop(driven.held.dir, task, number)
-        if live.stop is not None:
-            live.kill_at = clock.awake() + live.grace
         self._watch(live)
         if live.stop is not None:
-            self._press(live)
+            self._stopping.press(live)
 
     def _live_from_file(self, driven: Driven, task: str, number: int) -> Live | None:
         with suppress(FileNotFoundError):
@@ -305,17 +277,16 @@ class Engine:
         except OSError:
             live.watch = -1
         if live.watch >= 0:
-            self._watched[live.watch] = live
-            self._poller.register(live.watch, select.EPOLLIN)
+            self.loop.attach(live.watch, lambda: self._shell_gone(live))
         else:
-            self._at(clock.awake() + SWEEP, lambda: self._shell_gone(live))
+            self.loop.after(UNWATCHED, lambda: self._shell_gone(live))
         timeout = live.driven.definition.tasks[live.task].timeout
         if timeout is not None:
-            self._at(live.since + timeout, lambda: self._stop(live, "timeout", "cronflow"))
+            self.loop.at(live.since + timeout, lambda: self._stop(live, "timeout", "cronflow"))
 
     def _shell_gone(self, live: Live) -> None:
         """An attempt's shell seems to have ended: see how, and go on."""
-        if live.driven.live.get(live.task) is not live or live.lost:
+        if live.over or live.gone:
             return
         self._reap(live)
         try:
@@ -325,7 +296,7 @@ class Engine:
         if phase == "running":
             if live.pid is None and whole is not None and whole.pid is not None:
                 live.pid = whole.pid
-            self._at(clock.awake() + SWEEP, lambda: self._shell_gone(live))
+            self.loop.after(UNWATCHED, lambda: self._shell_gone(live))
             return
         if phase in {"lost", "unstarted"} and live.exit_status is not None and live.exit_status >= 0 and not live.stop:
             with suppress(OSError):
@@ -333,17 +304,19 @@ class Engine:
                 executor.give_up(live.driven.held.dir, live.task, live.number, reason)
                 phase = "ended"
         if live.stop is not None or phase in {"lost", "garbage"}:
-            live.lost = True
-            self._press(live)
-            return
+            self._stopping.clear(live)
+        else:
+            self._cleared(live)
+
+    def _cleared(self, live: Live) -> None:
+        """Nothing of this attempt is left: its place is free, and its outcome counts."""
         self._drop(live)
         self._news(live.driven, live.task, live.number, live)
 
     def _reap(self, live: Live) -> None:
         """Close the watch; collect our own child with what it used."""
         if live.watch >= 0:
-            self._poller.unregister(live.watch)
-            del self._watched[live.watch]
+            self.loop.detach(live.watch)
             os.close(live.watch)
             live.watch = -1
         if live.ours and live.pid is not None and live.exit_status is None:
@@ -355,6 +328,7 @@ class Engine:
 
     def _drop(self, live: Live) -> None:
         """This attempt is over: its place is free."""
+        live.over = True
         driven = live.driven
         del driven.live[live.task]
         self._running -= 1
@@ -371,7 +345,7 @@ class Engine:
         """Take in how an attempt ended, from its file, with what only its parent knows."""
         run_dir = driven.held.dir
         try:
-            if live is not None and live.lost:
+            if live is not None and live.gone:
                 # Nobody wrote an end: this is when it was seen, for every reader from now on.
                 os.utime(layout.attempt(run_dir, task, number))
             found = attempts.look(run_dir, task, number)
@@ -407,53 +381,15 @@ class Engine:
     # Stopping
 
     def _stop(self, live: Live, reason: StopReason, by: str) -> None:
-        """Note why, then tell the attempt's processes to end."""
-        if live.stop is not None or live.lost or live.driven.live.get(live.task) is not live:
-            return
         stop = Stop(reason=reason, by=by, at=instant.to_text(clock.now()))
-        if not self._still_runs(live):
-            return
-        with self._excused("note why an attempt is stopped"):
-            attempts.write_stop(live.driven.held.dir, live.task, live.number, stop)
-        live.stop = stop
-        live.kill_at = clock.awake() + live.grace
-        live.driven.flow.note_stop(live.task, stop)
-        self._after_change(live.driven)
-        self._press(live)
-
-    def _still_runs(self, live: Live) -> bool:
-        """Whether the lock is held: an attempt that ended by itself keeps its own outcome."""
-        with suppress(FileNotFoundError):
-            return attempts.look(live.driven.held.dir, live.task, live.number)[0] == "running"
-        return live.watch >= 0
+        if self._stopping.stop(live, stop):
+            live.driven.flow.note_stop(live.task, stop)
+            self._after_change(live.driven)
 
     def _stop_all(self, driven: Driven, wish: Wish) -> None:
         reason: StopReason = "run timeout" if wish.kind == "timeout" else "cancel"
         for live in list(driven.live.values()):
             self._stop(live, reason, wish.by)
-
-    def _press(self, live: Live) -> None:
-        """Signal what is left of an attempt, and look again, until nothing is left. SIGTERM is sent once."""
-        if live.driven.live.get(live.task) is not live:
-            return
-        now = clock.awake()
-        if live.kill_at is None:
-            live.kill_at = now + live.grace
-        signals = executor.KILL if now >= live.kill_at else () if live.told else executor.TERM
-        live.told = True
-        if live.lost:
-            left = processes.signal_survivors(live.attempt_id, processes.still_session(live.pid), *signals)
-            if left == 0 or now > live.kill_at + STUCK:
-                self._drop(live)
-                self._news(live.driven, live.task, live.number, live)
-                return
-        elif live.pid is not None and self._still_runs(live):
-            processes.signal_group(live.pid, *signals)
-            processes.signal_survivors(live.attempt_id, None, *signals)
-        wait = SWEEP if live.lost or now >= live.kill_at else max(SWEEP, live.kill_at - now)
-        live.presses += 1
-        turn = live.presses
-        self._at(now + wait, lambda: self._press(live) if live.presses == turn else None)
 
     def _wished(self, driven: Driven, wish: Wish) -> None:
         driven.flow.end(wish)
@@ -472,7 +408,7 @@ class Engine:
                 at = instant.to_text(clock.now())
                 self.cancel(driven, Wish(kind="timeout", by="cronflow", at=at, reason=reason))
 
-        self._at(began + timeout, ring)
+        self.loop.at(began + timeout, ring)
 
     # From time to time
 
@@ -489,7 +425,7 @@ class Engine:
             self._free_pool(pool)
         self._looking = bool(self.runs)
         if self._looking:
-            self._at(clock.awake() + LOOK, self._look)
+            self.loop.after(LOOK, self._look)
 
     def _cap_log(self, path: str) -> None:
         try:
@@ -503,34 +439,7 @@ class Engine:
             driven.held.end(driven.flow.record(ended_at=instant.to_text(clock.now())))
         except OSError as error:
             self._tell_trouble(f"{driven.held.dir}: can't write the run's end: {error.strerror}; trying again")
-            self._at(clock.awake() + AGAIN, lambda: self._end(driven))
+            self.loop.after(AGAIN, lambda: self._end(driven))
             return
         self.runs.pop(driven.key, None)
         self.listener.ended(driven.held.run)
-
-    def _excused(self, doing: str) -> "Excused":
-        """A write whose failure is told, and keeps nobody from stopping what must stop."""
-        return Excused(self, doing)
-
-    def _at(self, when: float, callback: Callable[[], None]) -> None:
-        self._count += 1
-        heapq.heappush(self._timers, (when, self._count, callback))
-
-
-class Excused:
-    """Tells an OSError as trouble and goes on."""
-
-    def __init__(self, engine: Engine, doing: str) -> None:
-        """`doing` completes "can't …"."""
-        self._engine = engine
-        self._doing = doing
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
-        """Swallow OSErrors only."""
-        if isinstance(error, OSError):
-            self._engine.listener.trouble(f"can't {self._doing}: {error.strerror}")
-            return True
-        return False

@@ -217,7 +217,7 @@ class Signals:
         self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         before = {number: signal.signal(number, lambda *_: None) for number in self.ASKED}
         wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
-        engine.attach(self._read, self._heard)
+        engine.loop.attach(self._read, self._heard)
         try:
             yield self
         finally:

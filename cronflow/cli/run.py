@@ -147,7 +147,7 @@ def go(state_dir: str, config: Config, fresh: Run, *, force: bool, as_json: bool
     with Signals().caught(engine) as signals:
         driven = engine.add(held, listener.opened)
         if isinstance(listener, Screen):
-            engine.every(REFRESH, listener.refresh)
+            engine.loop.every(REFRESH, listener.refresh)
         while engine.runs and not signals.leave:
             engine.step()
     ended = driven.key not in engine.runs
