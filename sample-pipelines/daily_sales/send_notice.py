@@ -68,33 +68,35 @@ def mail_server() -> str:
 
 def send(message: EmailMessage, url: str) -> None:
     """Hand the mail over, or end the program with the reason."""
-    host = urlsplit(url).hostname
+    server = urlsplit(url)
     try:
-        with connect(urlsplit(url)) as session:
+        with connect(server) as session:
+            log_in(session, server)
             session.send_message(message)
     except ValueError:
         sys.exit("SMTP_URL must be like smtp://user:password@host:587, or smtps://…")
     except (OSError, smtplib.SMTPException) as error:
-        sys.exit(f"the mail server {host} did not take the notice: {error}")
-    print(f"sent to {message['To']} by way of {host}")
+        sys.exit(f"the mail server {server.hostname} did not take the notice: {error}")
+    print(f"sent to {message['To']} by way of {server.hostname}")
 
 
 def connect(server: SplitResult) -> smtplib.SMTP:
-    """A session with the server. A password never goes over a line that is not encrypted."""
+    """A session with the server."""
     if server.scheme not in ("smtp", "smtps") or not server.hostname:
         raise ValueError(server.scheme)
-    encrypted = ssl.create_default_context()
     # Named here because smtplib would ask a name server for this machine's full name, and may wait for it.
     where = (server.hostname, server.port or 0, socket.gethostname())
     if server.scheme == "smtps":
-        session: smtplib.SMTP = smtplib.SMTP_SSL(*where, timeout=SECONDS_TO_WAIT, context=encrypted)
-    else:
-        session = smtplib.SMTP(*where, timeout=SECONDS_TO_WAIT)
-    if server.username and server.scheme == "smtp":
-        session.starttls(context=encrypted)
+        return smtplib.SMTP_SSL(*where, timeout=SECONDS_TO_WAIT, context=ssl.create_default_context())
+    return smtplib.SMTP(*where, timeout=SECONDS_TO_WAIT)
+
+
+def log_in(session: smtplib.SMTP, server: SplitResult) -> None:
+    """Where there is a user. A password never goes over a line that is not encrypted."""
     if server.username:
+        if server.scheme == "smtp":
+            session.starttls(context=ssl.create_default_context())
         session.login(unquote(server.username), unquote(server.password or ""))
-    return session
 
 
 if __name__ == "__main__":
