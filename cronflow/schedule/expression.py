@@ -10,9 +10,10 @@ croniter is slow to import, so it is loaded where the values are needed; `check`
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
+
+from msgspec import Struct
 
 from cronflow.nearest import did_you_mean
 
@@ -39,8 +40,7 @@ class ScheduleError(ValueError):
     """A cron expression that can't be used: the text names it, says what is wrong and what is expected."""
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """One of the five fields: the numbers it may hold, how many of them differ, and the names some of them have."""
 
     name: str
@@ -59,8 +59,7 @@ FIELDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(Struct, frozen=True):
     """One comma-separated part of a field: every `step`-th number from `low` to `high`."""
 
     text: str
@@ -77,8 +76,7 @@ class Term:
 Terms = tuple[Term, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """The values of an expression, and the times they make on a wall clock that is never corrected.
 
     A wall time is a number of minutes since 1970 as a clock on the wall counts them. `times` are minutes of a day,

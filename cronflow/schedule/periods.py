@@ -4,9 +4,10 @@ A period is due at its end and named by its start (the logical date): the run du
 period that started on Saturday at 01:00. Days are days of the schedule's zone.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from cronflow.schedule.times import Schedule
 from cronflow.timezone import label
@@ -22,8 +23,7 @@ class PeriodError(ValueError):
     """What was named is not a period that can run: the text says why, and what could be written instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """A period, start <= instant < end, in seconds since the epoch. It is due at `end`."""
 
     start: float

@@ -5,11 +5,12 @@ A correction is any change of the offset from UTC: daylight saving, with or with
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -19,8 +20,7 @@ _FIRST, _END = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (_FIRST
 _PROBE = 4 * 86400  # no two corrections of a zone since 1970 are closer than a week
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(Struct, frozen=True):
     """A time, start <= instant < end, through which a zone's clock is not corrected. All in seconds.
 
     `offset` is the clock's offset from UTC through it, `before` the one until its start: the same where a stretch

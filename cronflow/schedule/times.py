@@ -10,8 +10,9 @@ The rules, `fixed` and the limit of three hours are those of `find_jobs` and the
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from cronflow.schedule.expression import Reading, at_boot, read
 from cronflow.schedule.stretches import Stretch, backward, onward
@@ -24,8 +25,7 @@ _FAR = 50 * 366 * 86400
 _LARGE = 3 * 60
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(Struct, frozen=True):
     """The due times of one or more expressions in a zone: instants, in seconds since the epoch, from 1970 on."""
 
     zone: "ZoneInfo"
