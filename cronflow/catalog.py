@@ -4,6 +4,7 @@ Reading goes through a cache in the state directory: where nothing changed, neit
 """
 
 import os
+from collections.abc import Iterable
 
 import msgspec
 from msgspec import Struct
@@ -52,8 +53,9 @@ def load_catalog(pipelines_dir: str, state_dir: str | None = None) -> Catalog:
     """
     read = _directory(pipelines_dir, state_dir)
     files = [_file(path, entry, read.outside[path]) for path, entry in read.files.items()]
+    configs = _config_files(directory.config_path(pipelines_dir), read.config.problems, read.config.warnings)
     found = [(one.name, Found(one, file.path, read.config.config)) for file in files for one in file.pipelines]
-    return Catalog(dict(sorted(found)), (*_config_files(pipelines_dir, read), *files), read.config.config)
+    return Catalog(dict(sorted(found)), (*configs, *files), read.config.config)
 
 
 def find(target: str, pipelines_dir: str, state_dir: str | None = None) -> Found:
@@ -75,19 +77,23 @@ def split_target(target: str) -> tuple[str, str]:
     return (target, "") if "/" in target or target.endswith(directory.ENDINGS) else ("", target)
 
 
-def read_file(path: str, pipelines_dir: str) -> tuple[File, Config]:
-    """One file by itself, read anew, with the trouble of its directories; and the settings it was read under.
+def read_file(path: str, pipelines_dir: str) -> Catalog:
+    """One file (absolute) by itself, read anew, as a catalog that has no other.
 
-    Raises BadPipeline where `config.yaml` is bad: every pipeline depends on it.
+    Its directories count, up to the pipelines directory if it is inside of that, and so does `config.yaml`.
     """
     from cronflow.loader import config_file, pipeline_file
 
     config_path = directory.config_path(pipelines_dir)
-    settings = config_file.load(config_path)
-    _raise_problems(config_path, settings.problems)
-    loaded = pipeline_file.load(path, pipelines_dir=pipelines_dir, config=settings.config)
+    config = config_file.load(config_path)
+    configs = _config_files(config_path, config.problems, config.warnings)
+    if path == config_path:
+        return Catalog({}, configs, config.config)
     outside = [problem for place in trust.directories_of(path, pipelines_dir) for problem in directory.distrust(place)]
-    return _file(path, directory.entry_of((), loaded), tuple(outside)), settings.config
+    loaded = pipeline_file.load(path, pipelines_dir=pipelines_dir, config=config.config)
+    file = _file(path, directory.entry_of((), loaded), tuple(outside))
+    pipelines = {pipeline.name: Found(pipeline, path, config.config) for pipeline in file.pipelines}
+    return Catalog(pipelines, (*configs, file), config.config)
 
 
 def _directory(pipelines_dir: str, state_dir: str | None) -> Directory:
@@ -106,25 +112,25 @@ def _file(path: str, entry: Entry, outside: tuple[Problem, ...]) -> File:
     return File(path, tuple(entry.names), pipelines, problems, entry.warnings)
 
 
-def _config_files(pipelines_dir: str, read: Directory) -> list[File]:
+def _config_files(path: str, problems: tuple[Problem, ...], warnings: tuple[Problem, ...]) -> tuple[File, ...]:
     """`config.yaml` as one of the files, if there is one."""
-    path, entry = directory.config_path(pipelines_dir), read.config
-    return [File(path, problems=entry.problems, warnings=entry.warnings)] if os.path.lexists(path) else []
+    return (File(path, problems=problems, warnings=warnings),) if os.path.lexists(path) else ()
 
 
 def _by_name(name: str, pipelines_dir: str, state_dir: str | None) -> Found:
     """The pipeline of a name. Other files may be bad, its own and `config.yaml` may not."""
     read = _directory(pipelines_dir, state_dir)
     paths = [path for path, entry in read.files.items() if name in entry.names]
+    if not paths:
+        raise WrongUse(_unknown(name, pipelines_dir, read))
+    config = _config_files(directory.config_path(pipelines_dir), read.config.problems, ())
     files = [_file(path, read.files[path], read.outside[path]) for path in paths]
     for file in files:
-        _raise_problems(directory.config_path(pipelines_dir), read.config.problems)
         for pipeline in file.pipelines:
             if pipeline.name == name:
+                _refuse_bad(config)
                 return Found(pipeline, file.path, read.config.config)
-    if files:
-        raise BadPipeline("\n".join(show(file.path, problem) for file in files for problem in file.problems))
-    raise WrongUse(_unknown(name, pipelines_dir, read))
+    raise _bad([*config, *files])
 
 
 def _unknown(name: str, pipelines_dir: str, read: Directory) -> str:
@@ -140,18 +146,25 @@ def _in_file(path: str, name: str, pipelines_dir: str) -> Found:
     absolute = os.path.abspath(path)
     if not os.path.lexists(absolute):
         raise WrongUse(f"{path}: no such file")
-    file, config = read_file(absolute, pipelines_dir)
-    _raise_problems(path, file.problems)
-    names = ", ".join(f"{path}:{known}" for known in file.names)
-    if not name and len(file.pipelines) > 1:
-        raise WrongUse(f"{path} holds several pipelines: name one of {names}")
-    for pipeline in file.pipelines:
-        if name in {"", pipeline.name}:
-            return Found(pipeline, absolute, config)
-    raise WrongUse(f"{path}: no pipeline '{name}' in it{did_you_mean(name, file.names)}")
+    catalog = read_file(absolute, pipelines_dir)
+    _refuse_bad(catalog.files)
+    if not name and len(catalog.pipelines) > 1:
+        raise WrongUse(
+            f"{path} holds several pipelines: name one, {' or '.join(f'{path}:{one}' for one in catalog.pipelines)}"
+        )
+    if not name and catalog.pipelines:
+        return next(iter(catalog.pipelines.values()))
+    if name not in catalog.pipelines:
+        raise WrongUse(f"{path} has no pipeline '{name}'{did_you_mean(name, catalog.pipelines)}")
+    return catalog.pipelines[name]
 
 
-def _raise_problems(path: str, problems: tuple[Problem, ...]) -> None:
-    """End here if a file is bad."""
-    if problems:
-        raise BadPipeline("\n".join(show(path, problem) for problem in problems))
+def _refuse_bad(files: Iterable[File]) -> None:
+    """Raise BadPipeline if one of them is bad."""
+    if any(file.problems for file in files):
+        raise _bad(files)
+
+
+def _bad(files: Iterable[File]) -> BadPipeline:
+    """All that is wrong with files."""
+    return BadPipeline("\n".join(show(file.path, problem) for file in files for problem in file.problems))

@@ -4,7 +4,7 @@ Nothing here recurses: a chain of ten thousand tasks is an ordinary graph.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 Needs = Mapping[str, Sequence[str]]
 
@@ -49,13 +49,14 @@ def cycles(needs: Needs) -> list[list[str]]:
     for start in needs:
         for way, need in _closed_ways(start, needs, done):
             if need not in tangled:
-                circle = [*way[way.index(need) :], need]
+                names = list(way)
+                circle = [*names[names.index(need) :], need]
                 found.append(circle)
                 tangled.update(circle)
     return found
 
 
-def _closed_ways(start: str, needs: Needs, done: set[str]) -> Iterator[tuple[list[str], str]]:
+def _closed_ways(start: str, needs: Needs, done: set[str]) -> Iterator[tuple[Iterable[str], str]]:
     """Walk depth first from one task: each way whose last task needs one that is already on it."""
     if start in done:
         return
@@ -67,6 +68,6 @@ def _closed_ways(start: str, needs: Needs, done: set[str]) -> Iterator[tuple[lis
             del way[name]
             done.add(name)
         elif need in way:
-            yield list(way), need
+            yield way, need
         elif need in needs and need not in done:
             way[need] = iter(needs[need])

@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+LONGEST_QUOTE = 40
+
 
 class Problem(Struct, frozen=True, order=True):
     """One thing wrong, or worth a warning. Line and column count from 1; a trouble of the whole file is at 1:1.
@@ -15,6 +17,15 @@ class Problem(Struct, frozen=True, order=True):
     message: str
 
 
-def show(path: str, problem: Problem) -> str:
-    """The problem on one line, as compilers write it, so that editors can jump there."""
-    return f"{path}:{problem.line}:{problem.column}: {problem.message}"
+def show(path: str, problem: Problem, *, kind: str = "") -> str:
+    """The problem on one line, as compilers write it, so that editors can jump there; `kind` may say `warning: `.
+
+    Whatever the file holds, no character of the line can do anything to a terminal.
+    """
+    line = f"{path}:{problem.line}:{problem.column}: {kind}{problem.message}"
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+
+
+def clipped(text: str) -> str:
+    """Text of a file as part of a message: not more than it takes to find it."""
+    return text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "…"

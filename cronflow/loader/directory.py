@@ -113,7 +113,8 @@ def _walk(top: str) -> Iterator[tuple[str, tuple[Problem, ...]]]:
             if entry.is_dir():
                 waiting.append((entry.path, problems))
             elif entry.name.endswith(ENDINGS):
-                yield entry.path, problems
+                linked = distrust(os.path.dirname(os.path.realpath(entry.path))) if entry.is_symlink() else ()
+                yield entry.path, (*problems, *linked)
 
 
 def _differ(files: dict[str, Entry], kept: dict[str, Entry]) -> bool:

@@ -1,20 +1,22 @@
-"""Keys that are checked and kept, and whose behaviour comes with the daemon. The daemon empties this table."""
+"""Keys that are checked and kept, and whose behaviour comes with the daemon: `validate` says so.
+
+Each entry is a key and what to say of it. Take a key out once it does what it says.
+"""
+
+WAITS = "is checked, and has no effect until the daemon is there"
 
 PIPELINE = {
-    "enabled": "is checked, and has no effect until the daemon is there",
-    "schedule": "names the periods of 'run --date'; nothing starts by itself until the daemon is there",
-    "start": "is checked, and has no effect until the daemon is there",
-    "end": "is checked, and has no effect until the daemon is there",
-    "catchup": "is checked, and has no effect until the daemon is there",
-    "catchup_window": "is checked, and has no effect until the daemon is there",
-    "overlap": "is checked, and has no effect until the daemon is there",
-    "max_active_runs": "is checked, and has no effect until the daemon is there",
-    "jitter": "is checked, and has no effect until the daemon is there",
-    "retention": "is checked, and has no effect until the daemon is there",
-    "alerts": "is checked, and has no effect until the daemon is there",
+    "enabled": WAITS,
+    "schedule": "gives 'run --date' its periods; nothing starts by itself until the daemon is there",
+    "catchup": WAITS,
+    "catchup_window": WAITS,
+    "overlap": WAITS,
+    "jitter": WAITS,
+    "retention": WAITS,
+    "alerts": WAITS,
 }
 CONFIG = {
-    "retention": "is checked, and has no effect until the daemon is there",
-    "alerts": "is checked, and has no effect until the daemon is there",
-    "heartbeat": "is checked, and has no effect until the daemon is there",
+    "retention": WAITS,
+    "alerts": WAITS,
+    "heartbeat": WAITS,
 }

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from msgspec import Struct
 
+from cronflow.loader import syntax
 from cronflow.problem import Problem
 
 DEEPEST = 100
@@ -19,6 +20,7 @@ NODE_WEIGHT = 16
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MERGE_KEY = "<<"
+STANDARD_TAG = "tag:yaml.org,2002:"
 
 
 class Scalar(Struct, frozen=True):
@@ -74,6 +76,8 @@ def compose(text: str) -> Composed:
         documents.extend(composer.documents(yaml.parse(text, Loader=LOADER)))
     except Unreadable as trouble:
         problems.append(trouble.problem)
+    except yaml.YAMLError as error:
+        problems.append(syntax.explain(text, error))
     return Composed(tuple(documents), tuple(composer.problems + problems))
 
 
@@ -135,14 +139,11 @@ class _Composer:
 
     def documents(self, events: Iterator[Any]) -> Iterator[Node]:
         """Each document with something in it. Raises Unreadable where the text goes wrong."""
-        try:
-            for event in events:
-                self.take(event)
-                if self.root is not None:
-                    yield self.root
-                    self.root = None
-        except yaml.YAMLError as error:
-            raise Unreadable(1, 1, str(error)) from None
+        for event in events:
+            self.take(event)
+            if self.root is not None:
+                yield self.root
+                self.root = None
 
     def take(self, event: Any) -> None:
         """One step."""
@@ -218,9 +219,13 @@ class _Composer:
         elif key.text in parent.entries:
             first = parent.entries[key.text][0]
             message = f"the key '{key.text}' is here twice: first in line {first.line}"
-            self.problems.append(Problem(key.line, key.column, key.text, message))
+            self.problems.append(Problem(key.line, key.column, self.key_path(key), message))
         else:
             parent.entries[key.text] = (key, value)
+
+    def key_path(self, last: Scalar) -> str:
+        """The keys that lead here."""
+        return ".".join([*(level.key.text for level in self.open[:-1] if level.key), last.text])
 
     def merge(self, parent: _Open, value: Node) -> None:
         """`<<: *base` takes over the keys of another mapping, or of several."""
@@ -235,7 +240,8 @@ class _Composer:
         """Nothing here has a type of its own."""
         if event.tag is not None:
             mark = event.start_mark
-            message = f"the tag '{event.tag}' means nothing here: leave it out; to make text of a value, quote it"
+            tag = event.tag.replace(STANDARD_TAG, "!!")
+            message = f"the tag '{tag}' means nothing here: leave it out; to make text of a value, quote it"
             self.problems.append(Problem(mark.line + 1, mark.column + 1, "", message))
 
     def unreadable(self, event: Any, message: str) -> Unreadable:

@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -9,10 +11,13 @@ from msgspec import Struct
 
 from cronflow.loader import later, rules, source
 from cronflow.loader.nodes import Node, compose, entries_of, place
-from cronflow.loader.rules import Document, Finding
+from cronflow.loader.rules import Document, Finding, Rule
 from cronflow.loader.shapes import Report, Wrong, join, keys_of
 from cronflow.problem import Problem
 from cronflow.spec import MAIN_TASK, NAME_PATTERN, Config, Pipeline, PipelineFile, Task
+
+MOST_OF_A_RULE = 100
+MOST_PROBLEMS = 1000
 
 
 class Loaded(Struct, frozen=True):
@@ -63,9 +68,17 @@ def parse(text: str, *, name: str, directory: str, config: Config) -> Loaded:
     return Loaded(
         pipelines=() if problems else tuple(pipeline for one in read for pipeline in one.pipelines),
         names=names or {name: (1, 1)},
-        problems=tuple(sorted(problems)),
-        warnings=tuple(sorted(warning for one in read for warning in one.warnings)),
+        problems=_first(sorted(problems)),
+        warnings=_first(sorted(warning for one in read for warning in one.warnings)),
     )
+
+
+def _first(problems: list[Problem]) -> tuple[Problem, ...]:
+    """As many as anybody reads."""
+    if len(problems) <= MOST_PROBLEMS:
+        return tuple(problems)
+    line, column = problems[MOST_PROBLEMS].line, problems[MOST_PROBLEMS].column
+    return (*problems[:MOST_PROBLEMS], Problem(line, column, "", f"{len(problems) - MOST_PROBLEMS} more like these"))
 
 
 def _read(root: Node, name: str, directory: str, config: Config) -> Loaded:
@@ -127,9 +140,9 @@ def _with_cwd(task: dict[str, Any], directory: str) -> dict[str, Any]:
     return task | {"cwd": os.path.normpath(os.path.join(directory, task.get("cwd") or "."))}
 
 
-def _located(root: Node, checks: Any, document: Document) -> list[Problem]:
-    """What the rules find, with its place."""
-    return [_at(root, finding) for rule in checks for finding in rule(document)]
+def _located(root: Node, checks: Iterable[Rule], document: Document) -> list[Problem]:
+    """What the rules find, with its place; of one rule not more than anybody reads."""
+    return [_at(root, finding) for rule in checks for finding in islice(rule(document), MOST_OF_A_RULE)]
 
 
 def _at(root: Node, finding: Finding) -> Problem:

@@ -14,6 +14,7 @@ from msgspec import Struct
 from cronflow import graph, schedule
 from cronflow.loader.nodes import Node, Sequence, entries_of
 from cronflow.nearest import did_you_mean
+from cronflow.problem import clipped
 from cronflow.spec import MAIN_TASK, Config
 
 Path = tuple[str | int, ...]
@@ -95,16 +96,18 @@ def variables(document: Document) -> Iterator[Finding]:
 def needs(document: Document) -> Iterator[Finding]:
     """What a task needs is a task, and no task waits for itself."""
     wanted = {name: task.get("needs", ()) for name, task in document.tasks.items()}
-    known = list(entries_of(document.node("tasks"))) or list(wanted)
+    known = entries_of(document.node("tasks")) or wanted
     for name, list_ in wanted.items():
         for need in list_:
             if need not in known:
                 yield (
                     _need_place(document, name, need),
-                    (f"task '{name}' needs '{need}': no such task{did_you_mean(need, known)}"),
+                    (f"task '{name}' needs '{clipped(need)}': no such task{did_you_mean(need, known)}"),
                 )
     for circle in graph.cycles(wanted):
-        yield _need_place(document, circle[0], circle[1]), f"tasks wait for each other: {' -> '.join(circle)}"
+        alone = len(circle) == 2
+        message = f"task '{circle[0]}' needs itself" if alone else f"tasks wait for each other: {' -> '.join(circle)}"
+        yield _need_place(document, circle[0], circle[1]), message
 
 
 def _need_place(document: Document, task: str, need: str) -> Path:
@@ -152,7 +155,7 @@ def pools(document: Document) -> Iterator[Finding]:
             yield document.source(name, "pool"), f"no pool '{pool}' in config.yaml{hint}"
 
 
-def name(document: Document) -> Iterator[Finding]:
+def names(document: Document) -> Iterator[Finding]:
     """The command line could not tell it from a file."""
     if document.keys.get("name", "").endswith(FILE_ENDINGS):
         yield ("name",), "a name that ends in .yaml or .yml would be taken for a file"
@@ -190,7 +193,9 @@ def truncation(document: Document) -> Iterator[Finding]:
             )
 
 
-RULES: tuple[Callable[[Document], Iterator[Finding]], ...] = (
-    tasks_or_run, commands, variables, needs, schedules, timezone, days, pools, name,
+Rule = Callable[[Document], Iterator[Finding]]
+
+RULES: tuple[Rule, ...] = (
+    tasks_or_run, commands, variables, needs, schedules, timezone, days, pools, names,
 )  # fmt: skip
-WARNINGS: tuple[Callable[[Document], Iterator[Finding]], ...] = (directories, users, truncation)
+WARNINGS: tuple[Rule, ...] = (directories, users, truncation)

@@ -15,7 +15,7 @@ from msgspec import Struct, inspect
 from cronflow.loader import forms
 from cronflow.loader.nodes import Mapping, Node, Scalar, Sequence
 from cronflow.nearest import did_you_mean
-from cronflow.problem import Problem
+from cronflow.problem import Problem, clipped
 from cronflow.spec import ENV_NAME_PATTERN, NAME_PATTERN, Config, PipelineFile, TaskKeys
 
 EXPECTATION = {
@@ -25,12 +25,14 @@ EXPECTATION = {
 }
 # Where a key belongs that is not known where it stands.
 OTHERS: dict[Any, str] = {
-    TaskKeys: "; it is a task's key: put it with a task, or under 'defaults'",
-    PipelineFile: "; it is a pipeline's key: put it at the top level",
+    TaskKeys: "; it is a task's key: set it with a task, or under 'defaults'",
+    PipelineFile: "; it is a pipeline's key: set it in a pipeline's file, beside 'tasks'",
     Config: "; it is a key of config.yaml",
 }
+KINDS = {"int": "number", "float": "number", "timestamp": "date", "bool": "boolean", "null": "null"}
 TRUE = {"yes", "true", "on"}
-LONGEST_SHOWN = 40
+# Enough to learn from: a file of nothing but slips is not what hints are for.
+MOST_HINTS = 100
 
 _WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _FRACTION = re.compile(_WHOLE.pattern + r"(?:\.[0-9]+)?")
@@ -51,6 +53,10 @@ class Report:
     def all(self) -> tuple[Problem, ...]:
         """The problems, in the order of the file."""
         return tuple(sorted(self._problems.values()))
+
+    def hint(self, word: str, known: Iterable[str]) -> str:
+        """`; did you mean …?`, as long as there are not too many problems."""
+        return did_you_mean(word, known) if len(self._problems) < MOST_HINTS else ""
 
     def take(self, problems: Iterable[Problem]) -> None:
         """Problems that somebody else found."""
@@ -87,7 +93,7 @@ def found(node: Node) -> str:
         return "a mapping"
     if node.plain and not node.text:
         return "nothing"
-    text = node.text if len(node.text) <= LONGEST_SHOWN else node.text[:LONGEST_SHOWN] + "…"
+    text = clipped(node.text)
     return repr(text) if kind(node) == "str" else text
 
 
@@ -102,15 +108,14 @@ def kind(node: Scalar) -> str:
 
 
 def as_yaml_reads(node: Scalar) -> str:
-    """`12:30:00` -> `the number 45000`."""
-    names = {"int": "the number ", "float": "the number ", "timestamp": "the date ", "bool": "", "null": ""}
+    """`12:30:00` -> `the number 45000`, `8080` -> `a number`."""
+    noun = KINDS.get(kind(node), "something else")
     try:
         value = yaml.safe_load(node.text)
     except (yaml.YAMLError, ValueError):
-        return "something else"
-    words = {True: "true", False: "false", None: "nothing"}
-    shown = words[value] if value is None or isinstance(value, bool) else str(value)
-    return names.get(kind(node), "") + shown
+        return f"a {noun}"
+    shown = {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
+    return f"a {noun}" if shown == node.text or value is None else f"the {noun} {shown}"
 
 
 def join(key: str, name: str) -> str:
@@ -129,7 +134,7 @@ class Text(Struct, frozen=True):
         if not isinstance(node, Scalar) or (node.plain and not node.text):
             raise report.unexpected(node, key, "text")
         if kind(node) != "str":
-            message = f'expected text; YAML reads {node.text} as {as_yaml_reads(node)}: quote it, "{node.text}"'
+            message = f'expected text; found {node.text}, {as_yaml_reads(node)} to YAML: quote it, "{node.text}"'
             raise report.wrong(node, key, message)
         if len(node.text) < self.shortest:
             raise report.wrong(node, key, "must not be empty")
@@ -185,7 +190,7 @@ class Choice(Struct, frozen=True):
         """The word."""
         if isinstance(node, Scalar) and node.text in self.words:
             return node.text
-        hint = did_you_mean(node.text, self.words) if isinstance(node, Scalar) else ""
+        hint = report.hint(node.text, self.words) if isinstance(node, Scalar) else ""
         raise report.wrong(node, key, f"expected one of {', '.join(self.words)}; found {found(node)}{hint}")
 
 
@@ -264,7 +269,7 @@ class Keys(Struct, frozen=True):
         values = {}
         for name, (name_node, item) in node.entries.items():
             if name not in self.fields:
-                report.add(name_node, key, self.unknown(name))
+                report.take([self.unknown(name_node, key, report)])
                 continue
             try:
                 values[name] = self.fields[name].read(item, join(key, name), report)
@@ -272,12 +277,12 @@ class Keys(Struct, frozen=True):
                 continue
         return values
 
-    def unknown(self, name: str) -> str:
-        """The message for a key that is not known here."""
-        hint = did_you_mean(name, self.fields)
-        if not hint:
-            hint = next((words for other, words in OTHERS.items() if name in other.__struct_fields__), "")
-        return f"unknown key '{name}'{hint}"
+    def unknown(self, node: Scalar, key: str, report: Report) -> Problem:
+        """A key that is not known here."""
+        name = node.text
+        hint = next((hint for other, hint in OTHERS.items() if name in other.__struct_fields__), "")
+        said = f"unknown key '{clipped(name)}'" + (" here" if hint else "") + (hint or report.hint(name, self.fields))
+        return Problem(node.line, node.column, join(key, clipped(name)), f"{key}: {said}" if key else said)
 
 
 class Nullable(Struct, frozen=True):

@@ -22,12 +22,17 @@ def refusals(path: str, status: os.stat_result) -> list[str]:
 
 
 def directories_of(path: str, top: str) -> list[str]:
-    """The directories of a file, up to `top` where it is inside of that, else only its own."""
+    """The directories of a file, up to `top` where it is inside of that, else only its own.
+
+    Of a link, the one of the file that it leads to as well.
+    """
     directory = os.path.dirname(path)
     found = [directory]
     while directory != top and directory.startswith(top.rstrip("/") + "/"):
         directory = os.path.dirname(directory)
         found.append(directory)
+    if os.path.islink(path):
+        found.append(os.path.dirname(os.path.realpath(path)))
     return found
 
 
