@@ -52,7 +52,7 @@ def span_for(schedule: Schedule, text: str, now: float, start: str | None, end: 
     Raises PeriodError if there is no such period, more than one, or if it has not ended.
     """
     if not schedule.has_times:
-        raise PeriodError(f"there is no schedule, so no period {text!r}: leave the date out")
+        raise PeriodError(f"there are no due times, so no period {text!r}: leave the date out")
     day = _day(text, _local(now, schedule.zone).date())
     begin = _start_at(schedule, text) if day is None else _start_on(schedule, day)
     _refuse_outside(_local(begin, schedule.zone), start, end)

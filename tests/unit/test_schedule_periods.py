@@ -17,6 +17,7 @@ HOURLY = Schedule.of(["@hourly"], BERLIN)
 WEEKLY = Schedule.of(["0 0 * * 1"], BERLIN)
 MINUTELY = Schedule.of(["* * * * *"], BERLIN)
 BY_HAND = Schedule.of([], BERLIN)
+AT_BOOT = Schedule.of(["@reboot"], BERLIN)
 AT_MIDNIGHT = Schedule.of(["@daily"], "America/Santiago")  # whose clock is corrected at midnight
 FORMS = "expected a day (2026-11-22), today, yesterday or an instant (2026-11-22T01:00:00+01:00)"
 NOW = datetime(2026, 11, 22, 10, 15, 30, tzinfo=UTC).timestamp()  # a Sunday, 11:15:30 in Berlin
@@ -84,7 +85,8 @@ def test_a_period_by_its_start(schedule: Schedule, text: str, found: Span) -> No
 @pytest.mark.parametrize(
     ("schedule", "text", "message"),
     [
-        (BY_HAND, "today", "there is no schedule, so no period 'today': leave the date out"),
+        (BY_HAND, "today", "there are no due times, so no period 'today': leave the date out"),
+        (AT_BOOT, "today", "there are no due times, so no period 'today': leave the date out"),
         (DAILY, "soon", f"'soon' names no period, {FORMS}"),
         (DAILY, "", f"'' names no period, {FORMS}"),
         (DAILY, "2026-02-30", f"'2026-02-30' names no period, {FORMS}"),
