@@ -38,7 +38,7 @@ def new_run(
 ) -> Run:
     """A run as its claim writes it. A claimed period names its run by its due time; any other is named by now."""
     now = instant.to_text(moment.wall)
-    run_id = instant.compact(reach.end) if reach.claimed else f"{instant.compact_milliseconds(moment.wall)}-{trigger}"
+    run_id = instant.compact(reach.end) if reach.claimed else named_by_now(moment, trigger)
     return Run(
         pipeline=definition.name,
         run_id=run_id,
@@ -54,6 +54,16 @@ def new_run(
         rounds=(new_round(moment, tasks=tasks),),
         definition=definition,
     )
+
+
+def named_by_now(moment: Moment, trigger: Trigger) -> str:
+    """The id of a run that claims no period."""
+    return f"{instant.compact_milliseconds(moment.wall)}-{trigger}"
+
+
+def renamed(run: Run, moment: Moment) -> Run:
+    """The same run by hand, not claimed yet, under another moment's name."""
+    return msgspec.structs.replace(run, run_id=named_by_now(moment, run.trigger))
 
 
 def new_round(moment: Moment, *, first: Mapping[str, int] | None = None, tasks: Sequence[str] | None = None) -> Round:

@@ -101,11 +101,12 @@ class Screen(Lines):
     def __init__(self, stream: TextIO) -> None:
         """`stream` is the terminal."""
         super().__init__(stream)
+        self._terminal = stream
         from rich.console import Console
         from rich.live import Live
 
         self._console = Console(file=stream, highlight=False)
-        self._live: Any = Live(console=self._console, auto_refresh=False, redirect_stderr=False)
+        self._live: Any = Live(console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
         self._driven: Driven | None = None
 
     def opened(self, driven: Driven) -> None:
@@ -139,7 +140,7 @@ class Screen(Lines):
             with contextlib.suppress(OSError):
                 self._live.stop()
                 if run is not None:
-                    look = look_of(sys.stdout, self._console.width)
+                    look = look_of(self._terminal, self._console.width)
                     self._print([*progress.ending(run, look), *progress.commands(run)])
 
     def _block(self) -> list[Line]:
@@ -150,7 +151,7 @@ class Screen(Lines):
             for name, live in list(self._driven.live.items())[: self._console.height]
         }
         scene = progress.Scene(self._driven.run, self._driven.flow.tasks, tails, clock.now())
-        look = look_of(sys.stdout, self._console.width - 1)
+        look = look_of(self._terminal, self._console.width - 1)
         return progress.block(scene, look, max(1, self._console.height - 3))
 
     def _print(self, lines: list[Line]) -> None:

@@ -14,7 +14,7 @@ from cronflow.cli.foreground import REFRESH, Lines, Screen, Signals, Silent, mom
 from cronflow.cli.output import write
 from cronflow.engine import Engine
 from cronflow.errors import Refused, StateTrouble, WrongUse
-from cronflow.opening import Reach, again, is_same_wish, new_run
+from cronflow.opening import Reach, again, is_same_wish, new_run, renamed
 from cronflow.record import RUN_ENDED, Run
 from cronflow.spec import ENV_NAME_PATTERN, Config, Pipeline
 from cronflow.state import claims, run_id, slots
@@ -169,7 +169,11 @@ def hold(place: Layout, fresh: Run, *, force: bool) -> claims.Held:
         left = left_behind(place, fresh)
         if left is not None:
             return left
-    found = claims.claim(place, fresh, admit=lambda: admitted(place, fresh))
+    found = claim(place, fresh)
+    while isinstance(found, claims.Taken) and found.why in {"running", "ended"} and not run_id.is_due(fresh.run_id):
+        # Another run by hand was given this millisecond.
+        fresh = renamed(fresh, moment())
+        found = claim(place, fresh)
     if isinstance(found, claims.Held):
         if found.run is not fresh:
             warn(f"taking over {fresh.pipeline} {found.run.run_id}, which was left behind")
@@ -192,10 +196,14 @@ def left_behind(place: Layout, fresh: Run) -> claims.Held | None:
     return None
 
 
-def admitted(place: Layout, fresh: Run) -> bool:
-    """Whether the pipeline's limit lets one more run be. A limit that is only the default binds nobody by hand."""
+def claim(place: Layout, fresh: Run) -> claims.Held | claims.Taken:
+    """Claim the run, if its pipeline's limit lets one more be. A limit that is only the default binds nobody here."""
     limit = fresh.definition.max_active_runs
-    return slots.take_active(place, fresh.pipeline, fresh.run_id, limit or 1) or limit is None
+
+    def admitted() -> bool:
+        return slots.take_active(place, fresh.pipeline, fresh.run_id, limit or 1) or limit is None
+
+    return claims.claim(place, fresh, admit=admitted)
 
 
 def refused(place: Layout, fresh: Run, taken: claims.Taken, *, force: bool) -> claims.Held:

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from cronflow.errors import StateTrouble
 from cronflow.record import RUN_ENDED, SCHEMA, Run
-from cronflow.state import files, layout, locks
+from cronflow.state import attempts, files, layout, locks
 from cronflow.state.layout import Layout
 
 _decode = msgspec.json.Decoder(Run).decode
@@ -90,7 +90,7 @@ def claim(place: Layout, run: Run, admit: Callable[[], bool] | None = None) -> H
             os.close(fd)
             raise
         if isinstance(held, Taken):
-            if held.why not in {"unreadable", "newer"}:
+            if held.why != "newer":
                 files.remove(entry)
             os.close(fd)
         return held
@@ -155,7 +155,7 @@ def start_over(place: Layout, run: Run) -> Held | Taken:
         files.make_dirs(place.open)
         files.make_dirs(run_dir)
         fd = locks.open_locked(place.entry(run.pipeline, run.run_id))
-        if fd is None:
+        if fd is None or any_running(run_dir):
             return Taken("running")
         first: dict[str, int] = {}
         for found in filter(None, map(layout.of_attempt, os.listdir(run_dir))):
@@ -165,6 +165,11 @@ def start_over(place: Layout, run: Run) -> Held | Taken:
         held = Held(place, run, fd)
         held.open_again(msgspec.structs.replace(run, rounds=rounds))
         return held
+
+
+def any_running(run_dir: str) -> bool:
+    """Whether an attempt of this run still holds its lock, whatever its record says."""
+    return any(attempts.look(run_dir, task, number)[0] == "running" for task, number in attempts.open_round(run_dir))
 
 
 def take(place: Layout, pipeline: str, run_id: str) -> Held | Taken:
