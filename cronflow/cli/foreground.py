@@ -243,4 +243,4 @@ class Signals:
             else:
                 self._engine.kill(driven)
         if self.interrupts == 1 and self._engine.runs:
-            warn("cancelling; Ctrl-C again kills what is still there")
+            self._engine.listener.trouble("cancelling; Ctrl-C again kills what is still there")
