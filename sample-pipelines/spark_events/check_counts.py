@@ -1,6 +1,8 @@
 """Check one day's counts against the events they were made of, by another engine than the one that made them.
 
-python3 spark_events/check_counts.py DAY EVENTS COUNTS
+    python3 spark_events/check_counts.py DAY EVENTS COUNTS
+
+exits with 1 where an event was lost, or counted twice.
 """
 
 import sys
@@ -12,7 +14,7 @@ COUNTED = "SELECT sum(events) FROM read_parquet(? || '/*.parquet')"
 
 
 def main(day: str, events: str, result: str) -> None:
-    """Fail where an event was lost, or counted twice."""
+    """Compare the two numbers."""
     try:
         (landed,) = duckdb.execute(LANDED, [f"{events}/{day}"]).fetchone()
         (counted,) = duckdb.execute(COUNTED, [f"{result}/day={day}"]).fetchone()
