@@ -34,6 +34,10 @@ NO_RECORD = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
 _decode_summary = msgspec.json.Decoder(RunSummary).decode
 
 
+class NewerRecord(StateTrouble):
+    """A record of a schema that this cronflow does not know."""
+
+
 class _Zone(Struct):
     timezone: str | None = None
 
@@ -52,7 +56,11 @@ class History:
     def pipelines(self) -> list[str]:
         """The names of the pipelines that have a history, sorted."""
         names = listed(self.place.pipelines)
-        return sorted(name for name in names if NAME.match(name) and os.path.isdir(self.place.runs(name)))
+        return sorted(name for name in names if self.knows(name))
+
+    def knows(self, pipeline: str) -> bool:
+        """Whether the pipeline has a history."""
+        return bool(NAME.match(pipeline)) and os.path.isdir(self.place.runs(pipeline))
 
     def run_ids(self, pipeline: str, beginning: str = "") -> Iterator[str]:
         """The ids of a pipeline's runs, newest due first. Months are opened one by one, as they are asked for."""
@@ -68,6 +76,15 @@ class History:
         for run in self.run_ids(pipeline):
             with suppress(WrongUse):  # retention took it meanwhile
                 yield self.summary(pipeline, run)
+
+    def runs(self, pipeline: str) -> Iterator[Run]:
+        """The runs, whole, newest due first. One whose record has a newer schema comes as failed, with the reason."""
+        for run in self.run_ids(pipeline):
+            with suppress(WrongUse):
+                try:
+                    yield self.run(pipeline, run)
+                except NewerRecord:
+                    yield bare(self.summary(pipeline, run))
 
     def summary(self, pipeline: str, run: str) -> RunSummary:
         """A run without its tasks. Raises WrongUse where there is no such run.
@@ -88,7 +105,7 @@ class History:
         """A run, whole, as it stands now. Raises WrongUse where there is no such run.
 
         One whose record can't be read comes as failed, with the reason and no tasks; one with a newer schema
-        raises StateTrouble.
+        raises NewerRecord.
         """
         content = self._read(pipeline, run)
         while True:
@@ -104,6 +121,10 @@ class History:
     def run_dir(self, pipeline: str, run: str) -> str:
         """Where a run's record and logs are."""
         return self.place.run(pipeline, run)
+
+    def is_paused(self, pipeline: str) -> bool:
+        """Whether somebody paused the pipeline."""
+        return os.path.exists(f"{self.place.pipeline(pipeline)}/paused")
 
     def timezone(self, pipeline: str) -> str | None:
         """The zone that the newest readable run was defined with; None for the machine's."""
@@ -178,9 +199,8 @@ class History:
             if stored.schema <= SCHEMA:
                 return stored
         if newer := newer_schema(content):
-            raise StateTrouble(f"{self._record(pipeline, run)}: {newer}")
-        summary = self._unreadable(pipeline, run, content)
-        return Run(**msgspec.structs.asdict(summary), definition=Pipeline(name=pipeline))
+            raise NewerRecord(f"{self._record(pipeline, run)}: {newer}")
+        return bare(self._unreadable(pipeline, run, content))
 
     def _current(self, pipeline: str, run: str, stored: Run) -> Run:
         from cronflow.state.live import current
@@ -242,6 +262,11 @@ def trouble(path: str, error: OSError) -> NoReturn:
     """Say what the system said of a path, and what to do where that is known."""
     hint = "; ask its owner, or name another history with --state-dir" if isinstance(error, PermissionError) else ""
     raise StateTrouble(f"{path}: can't read: {error.strerror or error}{hint}") from error
+
+
+def bare(summary: RunSummary) -> Run:
+    """A run of which nothing but its summary is known."""
+    return Run(**msgspec.structs.asdict(summary), definition=Pipeline(name=summary.pipeline))
 
 
 def summarised(run: Run) -> RunSummary:

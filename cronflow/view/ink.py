@@ -14,6 +14,8 @@ Tone = Literal["plain", "dim", "strong", "good", "bad", "busy", "wait", "warn"]
 
 ZERO_WIDTH = {"Mn", "Me"}
 WORDS = re.compile(" +|[^ ]+")
+COLOURS = re.compile("\x1b\\[[0-9;:]*m")
+LAYOUT = re.compile("([\n\t])")
 CONTROLS = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
 
@@ -57,6 +59,12 @@ def _visible(character: str) -> str:
     if code < 0x20 or code == 0x7F:
         return f"^{chr(code ^ 0x40)}"
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def readable(text: str) -> str:
+    """A log's text for a terminal: harmless, its colours dropped, but with its lines and tabs."""
+    text = COLOURS.sub("", text).replace("\r\n", "\n")
+    return "".join(part if part in "\n\t" else harmless(part) for part in LAYOUT.split(text))
 
 
 def cells(text: str) -> int:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from cronflow import instant
 from cronflow.record import Attempt, Run, TaskRun
 from cronflow.view.bars import Scale, axis, bar
-from cronflow.view.ink import Line, Span, line, span
+from cronflow.view.ink import Line, Span, line, readable, span
 from cronflow.view.moments import away, between, lasted, memory
 from cronflow.view.signs import Look, legend, sign, word
 from cronflow.view.table import GAP, Column, full, table, total
@@ -200,6 +200,6 @@ def said_last(extract: Extract, look: Look) -> list[Line]:
     if not extract.lines:
         return [(span(extract.task, "strong"), *line(" said nothing", "dim"))]
     edge = Span(f"{look.signs.stair} ", "dim")
-    said = [look.clip((edge, span(text.expandtabs()))) for text in extract.lines]
+    said = [look.clip((edge, span(readable(text).expandtabs()))) for text in extract.lines]
     rest = look.fold((Span("all of it: ", "dim"), span(extract.command)), 2, " \\")
     return [(span(extract.task, "strong"), *line(" said last:", "dim")), *said, *rest]

@@ -21,7 +21,7 @@ SOURCE = Path(__file__).resolve().parents[2]
 LAYERS = {
     "the command": ["cronflow.__main__"],
     "reads arguments, calls below, hands results to a view": ["cronflow.cli"],
-    "does: drives open runs": ["cronflow.engine", "cronflow.driven", "cronflow.catalog"],
+    "does: drives open runs": ["cronflow.engine", "cronflow.driven", "cronflow.catalog", "cronflow.survey"],
     "one kind of effect each": [
         "cronflow.executor",
         "cronflow.loader",
