@@ -6,9 +6,7 @@ A new command is one file here, with a function `command` whose docstring is its
 import importlib
 import os
 import sys
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
@@ -32,8 +30,7 @@ PLAIN: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pre
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
 
-@dataclass(frozen=True)
-class Places:
+class Places(NamedTuple):
     """Where the pipelines and the state are: the global options, absolute."""
 
     pipelines_dir: str
@@ -99,7 +96,7 @@ def default_dir(variable: str, under_home: str, for_root: str, last: str) -> str
     """The default place: root's is the machine's, anybody else's follows the XDG base directories."""
     if os.geteuid() == 0:
         return os.path.join(for_root, "cronflow", last).rstrip("/")
-    base = os.environ.get(variable) or os.path.join(Path.home(), under_home)
+    base = os.environ.get(variable) or os.path.join(os.path.expanduser("~"), under_home)
     return os.path.join(base, "cronflow", last).rstrip("/")
 
 
