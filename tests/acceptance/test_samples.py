@@ -57,13 +57,13 @@ class Sample:
         # A proxy that is nowhere: what is on this machine must be reached without it.
         return {"PATH": path_with(), "http_proxy": NOWHERE} | env
 
-    def run(self, name: str, *arguments: str, code: int = 0, **env: str) -> str:
-        """`cronflow run FILE …`. Returns all that it printed."""
+    def run(self, name: str, *arguments: str, code: int = 0, **env: str) -> Any:
+        """`cronflow run FILE …`. Returns the run's tasks: `{NAME: {state, attempts}}`."""
         file = self.directory / f"{name}.yaml"
-        done = self.cronflow("run", file, *arguments, env=self.environment(env), timeout=300)
-        logs = "" if done.returncode == code else self.cronflow("logs", name, "latest").stdout
+        done = self.cronflow("run", file, *arguments, "--json", env=self.environment(env), timeout=300)
+        logs = "" if done.returncode == code else self.log(name)
         assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}\n{logs}"
-        return done.stdout + done.stderr
+        return json.loads(done.stdout)["tasks"]
 
     def step(self, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
         """One step by hand, as its author would try it: `python3 WORDS`."""
@@ -72,13 +72,9 @@ class Sample:
             ["python3", *words], cwd=self.directory, env=environment, capture_output=True, text=True, check=False
         )
 
-    def log(self, pipeline: str, task: str) -> str:
-        return self.cronflow("logs", pipeline, "latest", task).stdout
-
-    def states(self, pipeline: str) -> dict[str, str]:
-        """Each task's state in the newest run."""
-        tasks = self.cronflow.json("status", pipeline, "latest")["tasks"]
-        return {name: task["state"] for name, task in tasks.items()}
+    def log(self, pipeline: str, *task: str) -> str:
+        """What the newest run, or one task of it, printed."""
+        return self.cronflow("logs", pipeline, "latest", *task).stdout
 
     def warehouse(self, query: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(self.home / "warehouse.db")) as connection:
@@ -258,27 +254,24 @@ def test_one_region_is_replaced_alone(sample: Sample, shop: Shop) -> None:
 
 
 def test_the_shop_is_too_busy_once_and_a_retry_cures_it(sample: Sample) -> None:
-    sample.run("daily_sales", "--date", BUSY_DAY)
-    assert sample.daily_sales() == pulled_totals(sample.home, BUSY_DAY)
-    assert "the shop answered 503 Service Unavailable" in sample.log("daily_sales", "pull_orders")
-    tasks = sample.cronflow.json("status", "daily_sales", "latest")["tasks"]
+    tasks = sample.run("daily_sales", "--date", BUSY_DAY)
     attempts = {name: [attempt["state"] for attempt in task["attempts"]] for name, task in tasks.items()}
-    assert attempts.pop("pull_orders") == ["failed", "succeeded"]
-    assert set(map(tuple, attempts.values())) == {("succeeded",)}
+    assert attempts == {name: ["succeeded"] for name in tasks} | {"pull_orders": ["failed", "succeeded"]}
+    assert "the shop answered 503 Service Unavailable" in sample.log("daily_sales", "pull_orders")
+    assert sample.daily_sales() == pulled_totals(sample.home, BUSY_DAY)
 
 
 def test_no_shop_no_table(sample: Sample) -> None:
-    sample.run("daily_sales", "--date", DAY, code=1, SHOP_URL=NOWHERE)
-    assert "no good answer from the shop: http://127.0.0.1:9/orders?day=2026-11-21" in sample.log(
-        "daily_sales", "pull_orders"
-    )
-    assert sample.states("daily_sales") == {
+    tasks = sample.run("daily_sales", "--date", DAY, code=1, SHOP_URL=NOWHERE)
+    assert {name: task["state"] for name, task in tasks.items()} == {
         "pull_orders": "failed",
         "pull_products": "failed",
         "load_orders": "upstream_failed",
         "transform_sales": "upstream_failed",
         "send_notice": "upstream_failed",
     }
+    log = sample.log("daily_sales", "pull_orders")
+    assert f"no good answer from the shop: {NOWHERE}/orders?day={DAY}" in log
     assert not list(sample.home.rglob("*.*"))
 
 
@@ -371,7 +364,7 @@ def test_a_password_is_never_sent_in_the_clear(sample: Sample, mailbox: Mailbox)
         ("smtp://host:port", "SMTP_URL must be like smtp://user:password@host:587, or smtps://…"),
     ],
 )
-def test_a_mail_server_that_is_not_there_is_named(sample: Sample, url: str, message: str) -> None:
+def test_a_mail_server_that_is_wrong_or_away_is_named(sample: Sample, url: str, message: str) -> None:
     done = sample.step("-m", "daily_sales.send_notice", DAY, "all", "you@x", SMTP_URL=url)
     assert (done.returncode, done.stderr) == (1, message + "\n")
 
@@ -424,17 +417,18 @@ def test_a_step_that_is_used_wrong_says_how(sample: Sample, words: list[str], me
 def test_the_shop_runs_by_itself(sample: Sample) -> None:
     command = ["python3", "-u", "shop_server.py"]
     environment = clean_environment() | sample.environment({})
-    with subprocess.Popen(command, cwd=sample.directory, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    with subprocess.Popen(command, cwd=sample.directory, env=environment, **streams) as process:
         assert process.stdout
         try:
             url = process.stdout.readline().strip()
-            sample.run("daily_sales", "--date", BUSY_DAY, SHOP_URL=url)
+            tasks = sample.run("daily_sales", "--date", BUSY_DAY, SHOP_URL=url)
             with urlopen(f"{url}/orders?day={BUSY_DAY}&page=1") as answer:
                 page = json.load(answer)
         finally:
             process.terminate()
     assert page["rows"] == lines(sample.home / "raw" / f"orders-{BUSY_DAY}-all.jsonl")[:100]
-    assert sample.log("daily_sales", "pull_orders").count("503") == 1
+    assert len(tasks["pull_orders"]["attempts"]) == 2
 
 
 # dbt and Spark: heavy, so they may live elsewhere; without them these tests say what to install.
