@@ -250,20 +250,21 @@ class Engine:
             self._stopping.press(live)
 
     def _live_from_file(self, driven: Driven, task: str, number: int) -> Live | None:
-        with suppress(FileNotFoundError):
+        """An attempt that was started before; None where its file is gone. Its pid counts only within its boot."""
+        try:
             _, whole, _ = attempts.look(driven.held.dir, task, number)
-            if whole is not None:
-                same_boot = whole.boot_id == clock.boot_id()
-                return Live(
-                    driven=driven,
-                    task=task,
-                    number=number,
-                    attempt_id=whole.attempt_id,
-                    pid=whole.pid if same_boot else None,
-                    since=whole.monotonic if same_boot else 0.0,
-                    ours=False,
-                )
-        return None
+        except FileNotFoundError:
+            return None
+        same_boot = whole is not None and whole.boot_id == clock.boot_id()
+        return Live(
+            driven=driven,
+            task=task,
+            number=number,
+            attempt_id=driven.attempt_id(task, number) if whole is None else whole.attempt_id,
+            pid=whole.pid if whole is not None and same_boot else None,
+            since=whole.monotonic if whole is not None and same_boot else 0.0,
+            ours=False,
+        )
 
     def _take_up(self, live: Live) -> None:
         live.driven.live[live.task] = live

@@ -113,6 +113,10 @@ def invoke(arguments: list[str]) -> int:
         return 2
     except typer.Abort:
         return 130
+    except OSError as error:
+        # What the system refuses in a place where nobody expected it: no traceback, but all that it said.
+        complain(f"{error.filename or 'cronflow'}: {error.strerror or error}")
+        return CronflowError.exit_code
     return code if isinstance(code, int) else 0
 
 

@@ -182,6 +182,12 @@ class Silent(Lines):
         """Nothing is said."""
 
 
+def listener_on(stream: TextIO) -> Lines:
+    """What suits this stream: a block that is drawn again and again needs a terminal that can move its cursor."""
+    can_draw = stream.isatty() and os.environ.get("TERM", "") not in {"", "dumb", "unknown"}
+    return Screen(stream) if can_draw else Lines(stream)
+
+
 def last_line(path: str) -> str:
     """The last line in a log's end that is not empty."""
     try:
@@ -242,5 +248,7 @@ class Signals:
                 self._engine.cancel(driven, Wish(by=user(), at=at))
             else:
                 self._engine.kill(driven)
+        if again and not any(driven.live for driven in self._engine.runs.values()):
+            self.leave = True
         if self.interrupts == 1 and self._engine.runs:
             self._engine.listener.trouble("cancelling; Ctrl-C again kills what is still there")

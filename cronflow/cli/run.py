@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from cronflow.catalog import find
-from cronflow.cli.foreground import REFRESH, Lines, Screen, Signals, Silent, moment, warn
+from cronflow.cli.foreground import REFRESH, Screen, Signals, Silent, listener_on, moment, warn
 from cronflow.cli.output import write
 from cronflow.engine import Engine
 from cronflow.errors import Refused, StateTrouble, WrongUse
@@ -142,7 +142,7 @@ def go(state_dir: str, config: Config, fresh: Run, *, force: bool, as_json: bool
     with told("prepare the state directory", state_dir):
         make_dirs(state_dir)
     held = hold(place, fresh, force=force)
-    listener = Silent(sys.stderr) if as_json else Screen(sys.stdout) if sys.stdout.isatty() else Lines(sys.stdout)
+    listener = Silent(sys.stderr) if as_json else listener_on(sys.stdout)
     engine = Engine(place, config, dict(os.environ), listener)
     with Signals().caught(engine) as signals:
         driven = engine.add(held, listener.opened)
