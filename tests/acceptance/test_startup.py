@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import Cronflow
 
 # Each costs tens of milliseconds; a bare Python starts in about fifteen.
-SLOW = {"asyncio", "croniter", "multiprocessing", "pydantic", "rich", "typing_extensions", "unittest", "yaml"}
+SLOW = {"asyncio", "croniter", "multiprocessing", "pydantic", "rich", "unittest", "yaml"}
 
 
 def loaded(cronflow: Cronflow, *arguments: str) -> set[str]:

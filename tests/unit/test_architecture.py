@@ -21,7 +21,8 @@ SOURCE = Path(__file__).resolve().parents[2]
 LAYERS = {
     "the command": ["cronflow.__main__"],
     "reads arguments, calls below, hands results to a view": ["cronflow.cli"],
-    "does: drives open runs": ["cronflow.engine", "cronflow.driven", "cronflow.catalog", "cronflow.survey"],
+    "drives open runs": ["cronflow.engine", "cronflow.loop", "cronflow.stopping", "cronflow.driven"],
+    "knows the pipelines and their last runs": ["cronflow.survey", "cronflow.catalog"],
     "one kind of effect each": [
         "cronflow.executor",
         "cronflow.loader",
@@ -32,7 +33,7 @@ LAYERS = {
     "pure: draws records": ["cronflow.view"],
     "pure: decides": [
         "cronflow.lifecycle",
-        "cronflow.planner",
+        "cronflow.opening",
         "cronflow.schedule",
         "cronflow.variables",
         "cronflow.wall",
