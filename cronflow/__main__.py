@@ -8,11 +8,14 @@ def main() -> None:
     """Run the command line and exit with its code."""
     # Start-up only allocates; collecting meanwhile costs a tenth of it.
     gc.disable()
-    from cronflow.cli.app import invoke
+    try:
+        from cronflow.cli.app import invoke
 
-    gc.freeze()
-    gc.enable()
-    sys.exit(invoke(sys.argv[1:]))
+        gc.freeze()
+        gc.enable()
+        sys.exit(invoke(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from cronflow import __version__
+from cronflow.cli.output import settle
 from cronflow.errors import CronflowError
 
 # name: the line that `cronflow --help` shows. The module is `cronflow.cli.NAME`, `-` as `_`.
@@ -102,6 +103,7 @@ def default_dir(variable: str, under_home: str, for_root: str, last: str) -> str
 
 def invoke(arguments: list[str]) -> int:
     """Run one command line. Returns its exit code; says what went wrong on standard error."""
+    settle()
     command = typer.main.get_command(app)
     try:
         code = command.main(args=arguments, prog_name="cronflow", standalone_mode=False)
