@@ -5,8 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from cronflow import schedule
-from cronflow.loader import later, source
+from cronflow.loader import later, rules, source
 from cronflow.loader.nodes import Node, compose, entries_of, place
 from cronflow.loader.shapes import Report, Wrong, keys_of
 from cronflow.nearest import did_you_mean
@@ -52,11 +51,9 @@ def parse(text: str, *, directory: str) -> Loaded:
 
 def _check(keys: dict[str, Any], root: Node, report: Report) -> None:
     """What must hold between the values."""
-    if keys.get("timezone") is not None:
-        try:
-            schedule.zone(keys["timezone"])
-        except schedule.ZoneError as error:
-            report.take([Problem(*place(root, ("timezone",)), "timezone", str(error))])
+    zone = rules.zone_trouble(keys["timezone"]) if keys.get("timezone") is not None else ""
+    if zone:
+        report.take([Problem(*place(root, ("timezone",)), "timezone", zone)])
     pool, pools = keys.get("defaults", {}).get("pool"), keys.get("pools", {})
     if pool is not None and pool not in pools:
         message = f"no pool '{pool}' in 'pools'{did_you_mean(pool, pools)}"

@@ -55,22 +55,33 @@ def parse(text: str, *, name: str, directory: str, config: Config) -> Loaded:
     problems = list(composed.problems)
     if not composed.documents and not problems:
         problems.append(Problem(1, 1, "", "the file is empty: a pipeline has at least a 'run'"))
-    several = len(composed.documents) > 1
-    read = [_read(root, "" if several else name, directory, config) for root in composed.documents]
+    default = name if len(composed.documents) == 1 else ""
+    pipelines: list[Pipeline] = []
+    warnings: list[Problem] = []
     names: dict[str, tuple[int, int]] = {}
-    for one in read:
-        problems += one.problems
-        for own, spot in one.names.items():
-            if own in names:
-                message = f"name: '{own}' is also the name of the pipeline in line {names[own][0]}"
-                problems.append(Problem(*spot, "name", message))
-            names.setdefault(own, spot)
+    for root in composed.documents:
+        one = _read(root, default, directory, config)
+        pipelines += one.pipelines
+        warnings += one.warnings
+        problems += [*one.problems, *_twice(names, one.names)]
+        names = one.names | names
+        if len(problems) > MOST_PROBLEMS:
+            break
     return Loaded(
-        pipelines=() if problems else tuple(pipeline for one in read for pipeline in one.pipelines),
+        pipelines=() if problems else tuple(pipelines),
         names=names or {name: (1, 1)},
         problems=_first(sorted(problems)),
-        warnings=_first(sorted(warning for one in read for warning in one.warnings)),
+        warnings=_first(sorted(warnings)),
     )
+
+
+def _twice(known: dict[str, tuple[int, int]], names: dict[str, tuple[int, int]]) -> list[Problem]:
+    """Names that an earlier document of the file has."""
+    return [
+        Problem(*spot, "name", f"name: '{name}' is also the name of the pipeline in line {known[name][0]}")
+        for name, spot in names.items()
+        if name in known
+    ]
 
 
 def _first(problems: list[Problem]) -> tuple[Problem, ...]:
@@ -142,7 +153,13 @@ def _with_cwd(task: dict[str, Any], directory: str) -> dict[str, Any]:
 
 def _located(root: Node, checks: Iterable[Rule], document: Document) -> list[Problem]:
     """What the rules find, with its place; of one rule not more than anybody reads."""
-    return [_at(root, finding) for rule in checks for finding in islice(rule(document), MOST_OF_A_RULE)]
+    problems: list[Problem] = []
+    for rule in checks:
+        found = [_at(root, finding) for finding in islice(rule(document), MOST_OF_A_RULE)]
+        problems += found
+        if len(found) == MOST_OF_A_RULE:
+            problems.append(msgspec.structs.replace(found[-1], message="there may be more like these"))
+    return problems
 
 
 def _at(root: Node, finding: Finding) -> Problem:

@@ -7,6 +7,7 @@ rule is one more function in RULES or WARNINGS.
 import os
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -24,6 +25,8 @@ Finding = tuple[Path, str]
 # The kernel's limit for one argument or variable (MAX_ARG_STRLEN), the ending NUL included.
 ARGUMENT_LIMIT = 128 * 1024
 OURS = "CRONFLOW_"
+LONGEST_CIRCLE = 20
+LONGEST_ZONE = 100
 FILE_ENDINGS = (".yaml", ".yml")
 _TRUNCATING = re.compile(r"""(?:(?<!>)>\|?\s*|\btee\s+)["']?(/dev/(?:stdout|stderr)|(?:/dev|/proc/self)/fd/[12])\b""")
 
@@ -105,9 +108,17 @@ def needs(document: Document) -> Iterator[Finding]:
                     (f"task '{name}' needs '{clipped(need)}': no such task{did_you_mean(need, known)}"),
                 )
     for circle in graph.cycles(wanted):
-        alone = len(circle) == 2
-        message = f"task '{circle[0]}' needs itself" if alone else f"tasks wait for each other: {' -> '.join(circle)}"
-        yield _need_place(document, circle[0], circle[1]), message
+        yield _need_place(document, circle[0], circle[1]), _circular(circle)
+
+
+def _circular(circle: list[str]) -> str:
+    """The message for a circle of tasks, spelled out."""
+    if len(circle) == 2:
+        return f"task '{circle[0]}' needs itself"
+    if len(circle) > LONGEST_CIRCLE:
+        left_out = f"({len(circle) - LONGEST_CIRCLE} more)"
+        circle = [*circle[: LONGEST_CIRCLE // 2], left_out, *circle[-LONGEST_CIRCLE // 2 :]]
+    return f"tasks wait for each other: {' -> '.join(circle)}"
 
 
 def _need_place(document: Document, task: str, need: str) -> Path:
@@ -120,23 +131,41 @@ def _need_place(document: Document, task: str, need: str) -> Path:
 
 def schedules(document: Document) -> Iterator[Finding]:
     """Cron can read them, and they fire."""
-    expressions = document.keys.get("schedule", ())
     listed = isinstance(document.node("schedule"), Sequence)
-    for position, expression in enumerate(expressions):
-        try:
-            schedule.check(expression)
-        except schedule.ScheduleError as error:
-            yield (("schedule", position) if listed else ("schedule",)), str(error)
+    for position, expression in enumerate(document.keys.get("schedule", ())):
+        trouble = _schedule_trouble(expression)
+        if trouble:
+            yield (("schedule", position) if listed else ("schedule",)), trouble
 
 
 def timezone(document: Document) -> Iterator[Finding]:
     """The machine knows it."""
     name = document.keys.get("timezone")
-    if name is not None:
-        try:
-            schedule.zone(name)
-        except schedule.ZoneError as error:
-            yield ("timezone",), str(error)
+    trouble = zone_trouble(name) if name is not None else ""
+    if trouble:
+        yield ("timezone",), trouble
+
+
+@lru_cache
+def _schedule_trouble(expression: str) -> str:
+    """What is wrong with a cron expression; many files have the same few."""
+    try:
+        schedule.check(expression)
+    except schedule.ScheduleError as error:
+        return str(error)
+    return ""
+
+
+@lru_cache
+def zone_trouble(name: str) -> str:
+    """What is wrong with a time zone's name."""
+    if len(name) > LONGEST_ZONE:
+        return f"expected a time zone such as Europe/Berlin; found {clipped(name)!r}"
+    try:
+        schedule.zone(name)
+    except schedule.ZoneError as error:
+        return str(error)
+    return ""
 
 
 def days(document: Document) -> Iterator[Finding]:

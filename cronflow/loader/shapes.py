@@ -15,7 +15,7 @@ from msgspec import Struct, inspect
 from cronflow.loader import forms
 from cronflow.loader.nodes import Mapping, Node, Scalar, Sequence
 from cronflow.nearest import did_you_mean
-from cronflow.problem import Problem, clipped
+from cronflow.problem import LONGEST_QUOTE, Problem, clipped
 from cronflow.spec import ENV_NAME_PATTERN, NAME_PATTERN, Config, PipelineFile, TaskKeys
 
 EXPECTATION = {
@@ -111,9 +111,9 @@ def as_yaml_reads(node: Scalar) -> str:
     """`12:30:00` -> `the number 45000`, `8080` -> `a number`."""
     noun = KINDS.get(kind(node), "something else")
     try:
-        value = yaml.safe_load(node.text)
+        value = yaml.safe_load(node.text) if len(node.text) <= LONGEST_QUOTE else None
     except (yaml.YAMLError, ValueError):
-        return f"a {noun}"
+        value = None
     shown = {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
     return f"a {noun}" if shown == node.text or value is None else f"the {noun} {shown}"
 
@@ -134,7 +134,9 @@ class Text(Struct, frozen=True):
         if not isinstance(node, Scalar) or (node.plain and not node.text):
             raise report.unexpected(node, key, "text")
         if kind(node) != "str":
-            message = f'expected text; found {node.text}, {as_yaml_reads(node)} to YAML: quote it, "{node.text}"'
+            message = (
+                f'expected text; found {found(node)}, {as_yaml_reads(node)} to YAML: quote it, "{clipped(node.text)}"'
+            )
             raise report.wrong(node, key, message)
         if len(node.text) < self.shortest:
             raise report.wrong(node, key, "must not be empty")
