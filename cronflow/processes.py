@@ -6,14 +6,18 @@ environment it was started with: that finds what left the session (setsid, doubl
 
 import os
 import signal
+from collections.abc import Sequence
 from contextlib import suppress
 
 
-def signal_group(pid: int, *signals: int) -> None:
-    """Send to the whole process group of an attempt's shell. Only while the shell is known to live."""
+def signal_all(attempt_id: str, shell_pid: int, *signals: int) -> None:
+    """Send once to every process of an attempt whose shell is known to live: to its group, then to who left that."""
     with suppress(ProcessLookupError, PermissionError):
         for number in signals:
-            os.killpg(pid, number)
+            os.killpg(shell_pid, number)
+    for pid in survivors(attempt_id, shell_pid):
+        if not _in_group(pid, shell_pid):
+            _send(pid, attempt_id, shell_pid, signals)
 
 
 def survivors(attempt_id: str, session: int | None) -> list[int]:
@@ -29,14 +33,7 @@ def signal_survivors(attempt_id: str, session: int | None, *signals: int) -> int
     """Send to each of them, by descriptor: a pid that is reused meanwhile is not hit. Returns how many there were."""
     pids = survivors(attempt_id, session)
     for pid in pids:
-        with suppress(ProcessLookupError, PermissionError):
-            handle = os.pidfd_open(pid)
-            try:
-                if _belongs(pid, attempt_id, session):
-                    for number in signals:
-                        signal.pidfd_send_signal(handle, number)
-            finally:
-                os.close(handle)
+        _send(pid, attempt_id, session, signals)
     return len(pids)
 
 
@@ -48,6 +45,23 @@ def still_session(shell_pid: int | None) -> int | None:
     if shell_pid is None or os.path.exists(f"/proc/{shell_pid}"):
         return None
     return shell_pid
+
+
+def _send(pid: int, attempt_id: str, session: int | None, signals: Sequence[int]) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        handle = os.pidfd_open(pid)
+        try:
+            if _belongs(pid, attempt_id, session):
+                for number in signals:
+                    signal.pidfd_send_signal(handle, number)
+        finally:
+            os.close(handle)
+
+
+def _in_group(pid: int, group: int) -> bool:
+    with suppress(ProcessLookupError):
+        return os.getpgid(pid) == group
+    return False
 
 
 def _belongs(pid: int, attempt_id: str, session: int | None) -> bool:

@@ -64,8 +64,7 @@ class Stopping:
                 self._cleared(live)
                 return
         elif live.pid is not None and still_runs(live):
-            processes.signal_group(live.pid, *signals)
-            processes.signal_survivors(live.attempt_id, None, *signals)
+            processes.signal_all(live.attempt_id, live.pid, *signals)
         wait = SWEEP if live.gone or now >= live.kill_at else max(SWEEP, live.kill_at - now)
         self._press_later(live, wait)
 
