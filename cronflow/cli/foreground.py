@@ -222,7 +222,9 @@ class Signals:
         """From here on signals are requests to this engine."""
         self._engine = engine
         self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        before = {number: signal.signal(number, lambda *_: None) for number in self.ASKED}
+        # What whoever started us had ignored (nohup, a script's `&`) stays ignored.
+        asked = [number for number in self.ASKED if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, lambda *_: None) for number in asked}
         wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         engine.loop.attach(self._read, self._heard)
         try:
