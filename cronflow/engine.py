@@ -45,6 +45,7 @@ class Engine:
     def __init__(self, place: Layout, config: Config, environment: dict[str, str], listener: Listener) -> None:
         """`environment` is what tasks get below everything else: the engine's own."""
         files.make_dirs(place.root)
+        executor.keep_descriptors()
         self.place = place
         self.config = config
         self.listener = listener
@@ -346,10 +347,11 @@ class Engine:
         """Take in how an attempt ended, from its file, with what only its parent knows."""
         run_dir = driven.held.dir
         try:
-            if live is not None and live.gone:
+            found = attempts.look(run_dir, task, number)
+            if live is not None and live.gone and found[0] != "ended":
                 # Nobody wrote an end: this is when it was seen, for every reader from now on.
                 os.utime(layout.attempt(run_dir, task, number))
-            found = attempts.look(run_dir, task, number)
+                found = attempts.look(run_dir, task, number)
         except FileNotFoundError:
             found = ("garbage", None, clock.now())
         if found[0] == "garbage":

@@ -9,6 +9,7 @@ import os
 import pwd
 import signal
 from collections.abc import Mapping
+from contextlib import suppress
 from shutil import which
 
 from msgspec import Struct
@@ -74,6 +75,14 @@ class Order(Struct, frozen=True, kw_only=True):
     user: str | None
     stdin: str | None
     slot: int | None
+
+
+def keep_descriptors() -> None:
+    """Keep from every task what this process was started with beside the three standard streams: locks, pipes."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2:
+            with suppress(OSError):
+                os.set_inheritable(int(name), False)  # noqa: FBT003 - the library's only form
 
 
 def start(order: Order) -> int:
@@ -145,11 +154,11 @@ def _spawn(order: Order, record: int) -> int:
     ]
     if order.slot is not None:
         actions.append((os.POSIX_SPAWN_DUP2, order.slot, SLOT_FD))
-    if order.user is not None:
-        _give_log(log, order.user)
-    # posix_spawn knows no working directory; this process has one thread, and its own is of no use to it.
-    os.chdir(order.cwd)
     try:
+        if order.user is not None:
+            _give_log(log, order.user)
+        # posix_spawn knows no working directory; this process has one thread, and its own is of no use to it.
+        os.chdir(order.cwd)
         return os.posix_spawn(
             "/bin/sh",
             arguments,
@@ -171,7 +180,7 @@ def _arguments(order: Order) -> list[str]:
     if order.shell == DEFAULT_SHELL and not switch and is_plain(order.command):
         return ["/bin/sh", "-c", SCRIPTS[order.output, _HERE], "/bin/sh", order.command]
     shell = order.shell.split()
-    shell[0] = _program(shell[0], order.env)
+    shell[0] = _program(shell[0], order.cwd, order.env)
     return ["/bin/sh", "-c", SCRIPTS[order.output, _OWN], "/bin/sh", *switch, *shell, "-c", order.command]
 
 
@@ -180,12 +189,12 @@ def is_plain(command: str) -> bool:
     if not PLAIN.issuperset(command):
         return False
     first = command.split(maxsplit=1)[:1]
-    return bool(first) and first[0] not in SHELL_WORDS and "=" not in first[0]
+    return bool(first) and first[0] not in SHELL_WORDS and first[0][0] != "-" and "=" not in first[0]
 
 
-def _program(name: str, env: Mapping[str, str]) -> str:
-    """The path of the program that is to be the shell."""
-    path = name if os.path.isabs(name) and os.access(name, os.X_OK) else which(name, path=env.get("PATH", os.defpath))
+def _program(name: str, cwd: str, env: Mapping[str, str]) -> str:
+    """The path of the program that is to be the shell: one with a `/` is looked for where the task will be."""
+    path = which(os.path.join(cwd, name) if "/" in name else name, path=env.get("PATH", os.defpath))
     if path is None:
         raise FileNotFoundError(f"no such shell: '{name}'")
     return path
