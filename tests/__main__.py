@@ -13,14 +13,14 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parent.parent
 
-# In this order: what answers soonest comes first. The tests also build the wheel and the source archive, and install
-# them; every warning in them is an error (pyproject.toml). Timings come last, when nothing runs beside them.
+# What answers soonest comes first; the timings while nothing else runs. The tests also build the wheel and the source
+# archive and install them, and every warning in them is an error (pyproject.toml).
 CHECKS = {
     "format": "ruff format --check cronflow tests sample-pipelines",
     "lint": "ruff check cronflow tests sample-pipelines",
     "types": "mypy",
+    "timing": "pytest -m timing tests/benchmarks",
     "tests": "pytest -m 'not timing' -n auto --dist loadgroup",
-    "timing": "pytest -m timing",
 }
 
 MEMORY = Path(sys.prefix) / "cache"
