@@ -13,7 +13,7 @@ from cronflow import instant
 from cronflow.record import Run, TaskRun
 from cronflow.view.ink import Line, Span, line, span, width
 from cronflow.view.moments import away, between
-from cronflow.view.overview import took
+from cronflow.view.overview import due, took
 from cronflow.view.signs import Look, legend, sign, word
 from cronflow.view.table import GAP, Column, full, table, total
 from cronflow.wall import Wall
@@ -84,10 +84,10 @@ def task_names(runs: Sequence[Run]) -> list[str]:
 
 def leading(wall: Wall, runs: Sequence[Run], now: float, look: Look) -> list[Column]:
     """What stands before the tasks: state, due time, period, how long it took."""
-    dues = [wall.minute(run.scheduled_at or run.created_at) for run in runs]
+    dues = [wall.minute(due(run)) for run in runs]
     signs = [sign(run.state, look) for run in runs]
     return [
-        Column("  due", [(mark, *line(f" {due}")) for mark, due in zip(signs, dues, strict=True)]),
+        Column("  due", [(mark, *line(f" {at}")) for mark, at in zip(signs, dues, strict=True)]),
         Column("period from", [line(period_from(run, wall), "dim") for run in runs], keep=3),
         Column("state", [() if look.signs.led else word(run.state, look) for run in runs], keep=1),
         Column("took", [line(took(run, now)) for run in runs], keep=4, right=True),
@@ -95,9 +95,9 @@ def leading(wall: Wall, runs: Sequence[Run], now: float, look: Look) -> list[Col
 
 
 def period_from(run: Run, wall: Wall) -> str:
-    """Where a run's period begins: the day where it is that long, else the minute. Without one, why it ran."""
-    if run.interval_start is None or run.interval_end is None:
-        return {"manual": "by hand", "reboot": "at boot"}.get(run.trigger, "")
+    """Where a run's period begins: the day where it is that long, else the minute."""
+    if run.interval_start is None or run.interval_end is None or run.interval_start == run.interval_end:
+        return ""
     length = instant.to_seconds(run.interval_end) - instant.to_seconds(run.interval_start)
     return wall.day(run.interval_start) if length >= DAY_AT_LEAST else wall.minute(run.interval_start)
 
@@ -159,5 +159,5 @@ def tally(run: Run, look: Look) -> Line:
 
 def note(run: Run) -> Line:
     """What is out of the ordinary: how the run came to be, and why it ended as it did."""
-    unusual = [run.trigger] if run.trigger in {"catchup", "backfill"} else []
+    unusual = [run.trigger] if run.trigger != "schedule" else []
     return line(", ".join([*unusual, *([run.reason] if run.reason else [])]), "dim")

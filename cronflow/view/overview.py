@@ -46,23 +46,23 @@ def columns(entries: Sequence[Entry], now: float, look: Look) -> list[Column]:
     """What is known of each pipeline. A zone that all share stands in a title, else each line names its own."""
     labels = {entry.wall.label for entry in entries}
     shared = f" ({labels.pop()})" if len(labels) == 1 else ""
-    dues = [due_of(entry.last) for entry in entries]
+    dues = [instant.to_seconds(due(entry.last)) if entry.last else None for entry in entries]
     coming = [entry.next_due for entry in entries]
     return [
         Column("pipeline", [line(entry.name, "strong") for entry in entries], least=20),
         Column("last run", [word(entry.last.state, look) if entry.last else line("never", "dim") for entry in entries]),
-        Column(f"due{shared}", [local(e, due, shared) for e, due in zip(entries, dues, strict=True)], keep=3),
-        Column("", [line("" if due is None else away(due, now), "dim") for due in dues], keep=6, right=True),
+        Column(f"due{shared}", [local(entry, at, shared) for entry, at in zip(entries, dues, strict=True)], keep=3),
+        Column("", [line("" if at is None else away(at, now), "dim") for at in dues], keep=6, right=True),
         Column("took", [line(took(entry.last, now)) for entry in entries], keep=1, right=True),
         Column("recent", [row([*reversed(entry.recent)], look) for entry in entries], keep=5, right=True),
         Column("next due", [upcoming(entry, shared) for entry in entries], keep=2),
-        Column("", [line("" if due is None else away(due, now), "dim") for due in coming], keep=4, right=True),
+        Column("", [line("" if at is None else away(at, now), "dim") for at in coming], keep=4, right=True),
     ]
 
 
-def due_of(run: RunSummary | None) -> float | None:
-    """When a run was due, or asked for."""
-    return instant.to_seconds(run.scheduled_at or run.created_at) if run else None
+def due(run: RunSummary) -> str:
+    """When a run was due; one without a period of its own (its id then says why it ran), when it was asked for."""
+    return run.scheduled_at if run.scheduled_at and run.run_id.endswith("Z") else run.created_at
 
 
 def took(run: RunSummary | None, now: float) -> str:

@@ -13,6 +13,7 @@ from cronflow.record import Attempt, Run, TaskRun
 from cronflow.view.bars import Scale, axis, bar
 from cronflow.view.ink import Line, Span, line, readable, span
 from cronflow.view.moments import away, between, lasted, memory
+from cronflow.view.overview import due
 from cronflow.view.signs import Look, legend, sign, word
 from cronflow.view.table import GAP, Column, full, table, total
 from cronflow.wall import Wall
@@ -76,13 +77,10 @@ def facts(run: Run, wall: Wall, now: float, look: Look) -> list[Line]:
 
 def described(run: Run, wall: Wall, now: float, look: Look) -> Iterator[tuple[str, str]]:
     """Names and values of a run's facts; a value may be empty."""
-    due = run.scheduled_at or run.created_at
     yield "run", run.run_id
-    yield (
-        "due" if run.scheduled_at else "asked for",
-        f"{wall.minute(due)} ({wall.label}), {away(instant.to_seconds(due), now)}",
-    )
-    if run.interval_start and run.interval_end:
+    told = f"{wall.minute(due(run))} ({wall.label}), {away(instant.to_seconds(due(run)), now)}"
+    yield "due" if due(run) == run.scheduled_at else "asked for", told
+    if run.interval_start and run.interval_end and run.interval_start != run.interval_end:
         yield "period", f"{wall.minute(run.interval_start)} {look.signs.to} {wall.minute(run.interval_end)}"
     yield "trigger", "" if run.trigger == "schedule" else run.trigger
     yield "started", wall.second(run.started_at) if run.started_at else ""
