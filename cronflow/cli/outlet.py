@@ -80,7 +80,7 @@ class TerminalOutlet(Outlet):
         self._put(readable(text).encode(self._encoding, "backslashreplace"))
 
     def _styled(self, text: str) -> str:
-        return f"{STRONG}{text}{USUAL}" if is_coloured() else text
+        return f"{STRONG}{text}{USUAL}" if text and is_coloured() else text
 
 
 def outlet() -> Outlet:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cronflow.cli.output import write
 from cronflow.errors import WrongUse
-from cronflow.view.ink import Line, Tone, text_of
+from cronflow.view.ink import Line, Tone, settled, text_of
 from cronflow.view.signs import ASCII, UNICODE, Look
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def painted(lines: Sequence[Line]) -> "Text":
     text = Text(no_wrap=True, overflow="crop")
     for number, line in enumerate(lines):
         text.append("\n" if number else "")
-        for piece in line:
+        for piece in settled(line):
             text.append(piece.text, STYLES[piece.tone])
     return text
 
@@ -99,7 +99,12 @@ def watch(draw: Callable[[], tuple[Sequence[Line], bool]], every: float) -> None
 
     lines, over = draw()
     try:
-        with Live(painted(fitted(lines)), console=console(), screen=True, auto_refresh=False) as live:
+        if over:
+            return
+        # Not redirected: what we draw depends on what standard output is.
+        live = Live(console=console(), screen=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
+        with live:
+            live.update(painted(fitted(lines)), refresh=True)
             while not over:
                 time.sleep(every)
                 lines, over = draw()

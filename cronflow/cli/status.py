@@ -12,6 +12,7 @@ from cronflow import clock, instant
 from cronflow.cli import screen
 from cronflow.cli.output import write
 from cronflow.errors import WrongUse
+from cronflow.problem import Problem
 from cronflow.record import RUN_ENDED, SCHEMA, Period, Run, RunState
 from cronflow.state.history import History, summarised
 from cronflow.survey import Standing, Survey
@@ -101,9 +102,14 @@ class Everything:
         """The lines now; there may always be others."""
         survey = self._request.survey()
         entries = [entry(standing) for standing in self._standings(survey)]
-        faults = [fault(survey.short(file.path), file.problems) for file in survey.bad_files()]
+        faults = [fault(survey, file.path, file.problems) for file in survey.bad_files()]
         lines = overview(entries, faults, survey.now, screen.look())
-        return lines or [line("nothing to show", "dim")], False
+        return lines or [line(self._nothing(), "dim")], False
+
+    def _nothing(self) -> str:
+        if self._request.state:
+            return f"no pipeline whose last run is {self._request.state}"
+        return f"no pipelines in {self._request.pipelines_dir} yet; 'cronflow new NAME' writes a first one"
 
     def record(self) -> dict[str, Any]:
         """The same as JSON has it."""
@@ -130,10 +136,10 @@ def entry(standing: Standing) -> Entry:
     )
 
 
-def fault(place: str, problems: Sequence[Any]) -> Fault:
+def fault(survey: Survey, path: str, problems: Sequence[Problem]) -> Fault:
     """A bad file as the overview draws it."""
     first = problems[0]
-    return Fault(f"{place}:{first.line}:{first.column}", first.message, len(problems) - 1)
+    return Fault(f"{survey.short(path)}:{first.line}:{first.column}", first.message, len(problems) - 1)
 
 
 def told(standing: Standing) -> dict[str, Any]:
@@ -185,7 +191,11 @@ class OnePipeline:
             instead=standing.instead,
             wall=standing.wall,
         )
-        return grid(heading, runs, survey.now, screen.look()), False
+        look = screen.look()
+        lines = grid(heading, runs, survey.now, look)
+        if standing.path and standing.problems:
+            lines += [(), *overview([], [fault(survey, standing.path, standing.problems)], survey.now, look)]
+        return lines, False
 
     def record(self) -> dict[str, Any]:
         """The same as JSON has it."""

@@ -6,6 +6,7 @@ move a cursor, start an escape sequence, turn the writing direction, or break a 
 
 import re
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Literal
 
 from msgspec import Struct
@@ -153,6 +154,16 @@ def padded(spans: Line, columns: int, *, right: bool = False) -> Line:
     if not blank.text:
         return spans
     return (blank, *spans) if right else (*spans, blank)
+
+
+def settled(spans: Line) -> Line:
+    """The same line in the fewest spans, without blanks at its end."""
+    merged: list[Span] = []
+    for tone, pieces in groupby(spans, key=lambda piece: piece.tone):
+        merged.append(Span("".join(piece.text for piece in pieces), tone))
+    while merged and not merged[-1].text.rstrip():
+        merged.pop()
+    return (*merged[:-1], Span(merged[-1].text.rstrip(), merged[-1].tone)) if merged else ()
 
 
 def text_of(spans: Line) -> str:
