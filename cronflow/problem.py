@@ -28,4 +28,4 @@ def show(path: str, problem: Problem, *, kind: str = "") -> str:
 
 def clipped(text: str) -> str:
     """Text of a file as part of a message: not more than it takes to find it."""
-    return text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "…"
+    return text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "..."

@@ -57,7 +57,7 @@ class TaskKeys(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Every key of a task, none of them required: what `defaults` may hold."""
 
     run: Annotated[
-        str | None,
+        Word | None,
         Meta(description="The shell command. Under 128 KiB. Nothing is spliced into it; the shell expands variables."),
     ] = None
     needs: Annotated[Names, Meta(description="The tasks this one waits for: a name or a list of names.")] = ()

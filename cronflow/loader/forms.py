@@ -15,7 +15,7 @@ BYTES = {
     "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40,
     "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
 }  # fmt: skip
-SIZE_PATTERN = rf"^(?P<number>{_NUMBER}) ?(?P<unit>(?:[KkMmGgTt](?:i?[Bb])?|[Bb])?)$"
+SIZE_PATTERN = rf"^({_NUMBER}) ?((?:[KkMmGgTt](?:i?[Bb])?|[Bb])?)$"
 SIZE = "a size such as 64MiB or 10 MB, or bytes"
 
 DAY_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
@@ -35,12 +35,18 @@ def duration(text: str) -> float:
     return seconds
 
 
+def spelled(seconds: float) -> str:
+    """A duration as a file would have it, in the largest unit that divides it: `604800.0` -> `7d`."""
+    unit, length = next((unit, length) for unit, length in SECONDS.items() if seconds % length == 0 or unit == "s")
+    return f"{seconds / length:g}{unit}"
+
+
 def size(text: str) -> int:
     """Bytes: `64MiB` and `64M` count by 1024, `64MB` by 1000."""
     match = re.fullmatch(SIZE_PATTERN, text)
     if not match:
         raise ValueError(SIZE)
-    return int(min(float(match["number"]) * BYTES[match["unit"].lower()], 2**62))
+    return int(min(float(match[1]) * BYTES[match[2].lower()], 2**62))
 
 
 def day(text: str) -> str:

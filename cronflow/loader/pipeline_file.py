@@ -13,9 +13,13 @@ from cronflow.loader import later, rules, source
 from cronflow.loader.nodes import Node, compose, entries_of, place
 from cronflow.loader.rules import Document, Finding, Rule
 from cronflow.loader.shapes import Report, Wrong, join, keys_of
+from cronflow.nearest import nearest
 from cronflow.problem import Problem
 from cronflow.spec import MAIN_TASK, NAME_PATTERN, Config, Pipeline, PipelineFile, Task
 
+# Keys that other tools' files have as well, and how many of a file's keys tell what it is.
+KEYS_OF_ANY_FILE = {"name", "description", "owner", "tags", "env"}
+MOST_KEYS = 50
 MOST_OF_A_RULE = 100
 MOST_PROBLEMS = 1000
 
@@ -95,6 +99,9 @@ def _first(problems: list[Problem]) -> tuple[Problem, ...]:
 def _read(root: Node, name: str, directory: str, config: Config) -> Loaded:
     """One document."""
     report = Report()
+    if _is_something_else(root):
+        report.add(root, "", "no pipeline: it has neither 'run' nor 'tasks'; keep other YAML out of the directory")
+        return Loaded(problems=report.all())
     try:
         keys = keys_of(PipelineFile).read(root, "", report)
     except Wrong:
@@ -109,6 +116,14 @@ def _read(root: Node, name: str, directory: str, config: Config) -> Loaded:
         problems=tuple(dict.fromkeys(problems)),
         warnings=tuple(dict.fromkeys([*_located(root, rules.WARNINGS, document), *_later(root)])),
     )
+
+
+def _is_something_else(root: Node) -> bool:
+    """Whether it is a mapping that was never meant to be a pipeline: keys enough, and hardly any that are ours."""
+    entries = entries_of(root)
+    unknown = [key for key in entries if key not in PipelineFile.__struct_fields__]
+    ours = set(entries) - set(unknown) - KEYS_OF_ANY_FILE
+    return bool(unknown) and not ours and not any(nearest(key, ("run", "tasks")) for key in unknown[:MOST_KEYS])
 
 
 def _take_name(keys: dict[str, Any], name: str, root: Node, report: Report) -> None:

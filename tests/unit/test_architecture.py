@@ -26,6 +26,7 @@ LAYERS = {
     "one kind of effect each": [
         "cronflow.executor",
         "cronflow.loader",
+        "cronflow.schema",
         "cronflow.state",
         "cronflow.processes",
         "cronflow.clock",
