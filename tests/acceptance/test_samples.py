@@ -96,6 +96,12 @@ def sample(cronflow: Cronflow, tmp_path: Path) -> Sample:
     return Sample(cronflow, directory)
 
 
+@pytest.mark.parametrize("name", ["daily_sales", "dbt_sales", "spark_events"])
+def test_a_sample_is_a_good_pipeline_file(cronflow: Cronflow, name: str) -> None:
+    (file,) = cronflow.json("validate", SAMPLES / f"{name}.yaml")["files"]
+    assert (file["pipelines"], file["errors"]) == ([name], [])
+
+
 # What should come out, computed here and in another way than the samples do it.
 
 
