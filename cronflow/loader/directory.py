@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cronflow.loader.pipeline_file import Loaded
 
 ENDINGS = (".yaml", ".yml")
+NO_PIPELINES = ".cronflowignore"
 CONFIG = "config.yaml"
 
 
@@ -91,6 +92,7 @@ def _file(path: str, known: Entry | None, pipelines_dir: str, config: Config) ->
 def _walk(top: str) -> Iterator[tuple[str, tuple[Problem, ...]]]:
     """Every YAML file below, none of them hidden, with the trouble of the directories that lead to it.
 
+    A directory with the mark NO_PIPELINES is somebody else's: a dbt project, say, whose YAML is not ours to judge.
     A directory that can't be read stands for its files. One that a link leads back to is not entered twice.
     """
     waiting: list[tuple[str, tuple[Problem, ...]]] = [(top, ())]
@@ -100,21 +102,24 @@ def _walk(top: str) -> Iterator[tuple[str, tuple[Problem, ...]]]:
         try:
             status = os.stat(directory)
             entries = list(os.scandir(directory))
-        except OSError as error:
-            yield directory, (*above, Problem(1, 1, "", f"can't be read: {error.strerror}"))
+        except OSError:
+            yield directory, above
             continue
         if (status.st_dev, status.st_ino) in seen:
             continue
         seen.add((status.st_dev, status.st_ino))
+        if any(entry.name == NO_PIPELINES for entry in entries):
+            continue
         problems = (*above, *distrust(directory))
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            linked = entry.is_symlink()
+            if entry.is_dir(follow_symlinks=False) or (linked and os.path.isdir(entry.path)):
                 waiting.append((entry.path, problems))
             elif entry.name.endswith(ENDINGS):
-                linked = distrust(os.path.dirname(os.path.realpath(entry.path))) if entry.is_symlink() else ()
-                yield entry.path, (*problems, *linked)
+                target = distrust(os.path.dirname(os.path.realpath(entry.path))) if linked else ()
+                yield entry.path, (*problems, *target)
 
 
 def _differ(files: dict[str, Entry], kept: dict[str, Entry]) -> bool:
