@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from cronflow import instant
 from cronflow.timezone import ZoneError, zone
 
-LAST_YEAR = 9998
+YEARS = range(1970, 9999)
 
 
 class Wall:
@@ -38,8 +38,8 @@ class Wall:
     def span(self, day: str) -> tuple[float, float]:
         """The instants at which a local day `2026-11-22` begins and ends. Raises ValueError where it is no day."""
         first = date.fromisoformat(day)
-        if first.year > LAST_YEAR:
-            raise ValueError(f"no clock goes to {day}")
+        if first.year not in YEARS:
+            raise ValueError(f"no run is due on {day}")
         return self._midnight(first), self._midnight(first + timedelta(days=1))
 
     def _midnight(self, day: date) -> float:

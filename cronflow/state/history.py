@@ -252,7 +252,7 @@ def listed(directory: str) -> list[str]:
     """The names in a directory; none where there is no such directory."""
     try:
         return os.listdir(directory)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         trouble(directory, error)
