@@ -20,7 +20,7 @@ CHECKS = {
     "lint": "ruff check cronflow tests sample-pipelines",
     "types": "mypy",
     "timing": "pytest -m timing tests/benchmarks",
-    "tests": "pytest -m 'not timing' -n auto --dist loadgroup",
+    "tests": "pytest -m 'not timing' -n auto --dist worksteal",
 }
 
 MEMORY = Path(sys.prefix) / "cache"

@@ -1,6 +1,7 @@
 """What a stranger gets: the wheel, the source archive, and the README's first line on a machine with only Python."""
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -10,24 +11,31 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.acceptance.test_readme import two_lines
 from tests.conftest import clean_environment
 
 SOURCE = Path(__file__).resolve().parents[2]
 
-pytestmark = pytest.mark.xdist_group("install")
-
 
 @pytest.fixture(scope="session")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the source archive, and the wheel that was built from it."""
-    directory = tmp_path_factory.mktemp("archives")
-    isolation = [] if importlib.util.find_spec("hatchling") is None else ["--no-isolation"]
-    build = [sys.executable, "-m", "build", *isolation, "--outdir", str(directory), str(SOURCE)]
-    done = subprocess.run(build, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    """A directory with the source archive, and the wheel that was built from it. Built once for parallel tests too."""
+    base = tmp_path_factory.getbasetemp()
+    directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "archives"
+    with FileLock(f"{directory}.lock"):
+        if not directory.exists():
+            build(directory)
     return directory
+
+
+def build(directory: Path) -> None:
+    """Both archives, by what is installed here if the build backend is."""
+    isolation = [] if importlib.util.find_spec("hatchling") is None else ["--no-isolation"]
+    command = [sys.executable, "-m", "build", *isolation, "--outdir", str(directory), str(SOURCE)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="session")
@@ -35,22 +43,6 @@ def wheel(archives: Path) -> Path:
     """The one wheel."""
     (path,) = archives.glob("*.whl")
     return path
-
-
-@pytest.fixture(scope="session")
-def machine(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A directory with only the samples, where the README's first line was run, the wheel in place of the source."""
-    place = tmp_path_factory.mktemp("machine")
-    samples = SOURCE / "sample-pipelines"
-    shutil.copytree(samples, place / "sample-pipelines", ignore=shutil.ignore_patterns("out", "__pycache__"))
-    line = two_lines()[0].replace("install -q . ", f"install -q '{wheel}' ")
-    assert str(wheel) in line
-    environment = clean_environment() | {"CRONFLOW_STATE_DIR": str(place / "state")}
-    del environment["PYTHONWARNINGS"]  # those of pip and of what it runs are not ours to mend
-    shell = ["/bin/sh", "-c", line]
-    nothing = subprocess.DEVNULL
-    done = subprocess.run(shell, cwd=place, env=environment, stdin=nothing, capture_output=True, text=True, check=False)
-    return place, done
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
@@ -61,30 +53,34 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     assert sorted(names) == sorted(str(path.relative_to(SOURCE)) for path in here)
 
 
-@pytest.mark.parametrize(
-    "name", ["README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "tests/conftest.py", "tests/__main__.py"]
-)
-def test_the_source_archive_holds_what_is_needed_to_test_it(archives: Path, name: str) -> None:
+def test_the_source_archive_holds_what_its_tests_need(archives: Path) -> None:
     (path,) = archives.glob("*.tar.gz")
     with tarfile.open(path) as archive:
-        assert f"{path.name.removesuffix('.tar.gz')}/{name}" in archive.getnames()
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    needed = ["README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "tests/__main__.py", "tests/conftest.py"]
+    assert [name for name in needed if name not in names] == []
 
 
-def test_the_main_job_runs_where_only_python_and_the_wheel_are(
-    machine: tuple[Path, subprocess.CompletedProcess[str]],
-) -> None:
-    place, done = machine
+def test_the_main_job_runs_where_only_python_and_the_wheel_are(wheel: Path, tmp_path: Path) -> None:
+    """The README's first line, the wheel in place of the source."""
+    samples = shutil.ignore_patterns("out", "__pycache__")
+    shutil.copytree(SOURCE / "sample-pipelines", tmp_path / "sample-pipelines", ignore=samples)
+    line = two_lines()[0].replace("install -q . ", f"install -q '{wheel}' ")
+    assert str(wheel) in line
+    done = shell(line, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert list(place.glob("state/pipelines/daily_sales/runs/*/*/run.json"))
-
-
-def test_the_other_commands_work_there_too(machine: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    place, _ = machine
-    program = place / ".venv" / "bin" / "cronflow"
-    places = [f"--state-dir={place / 'state'}", f"--pipelines-dir={place / 'sample-pipelines'}"]
-    for arguments in (["--version"], ["status"], ["status", "daily_sales"], ["validate"], ["schema"]):
-        done = subprocess.run([program, *places, *arguments], capture_output=True, text=True, check=False)
+    assert list(tmp_path.glob("state/pipelines/daily_sales/runs/*/*/run.json"))
+    for arguments in ("--version", "status", "status daily_sales", "validate", "schema"):
+        done = shell(f".venv/bin/cronflow --pipelines-dir=sample-pipelines {arguments}", tmp_path)
         assert (done.returncode, done.stderr) == (0, ""), arguments
+
+
+def shell(line: str, place: Path) -> subprocess.CompletedProcess[str]:
+    """What a person would paste in that directory; cronflow's state stays in it."""
+    environment = clean_environment() | {"CRONFLOW_STATE_DIR": str(place / "state")}
+    del environment["PYTHONWARNINGS"]  # those of pip and of what it runs are not ours to mend
+    nothing, words = subprocess.DEVNULL, ["/bin/sh", "-c", line]
+    return subprocess.run(words, cwd=place, env=environment, stdin=nothing, capture_output=True, text=True, check=False)
 
 
 def test_what_the_tests_run_is_this_source() -> None:
