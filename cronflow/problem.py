@@ -17,13 +17,17 @@ class Problem(Struct, frozen=True, order=True):
     message: str
 
 
-def show(path: str, problem: Problem, *, kind: str = "") -> str:
-    """The problem on one line, as compilers write it, so that editors can jump there; `kind` may say `warning: `.
+def show(path: str, problem: Problem) -> str:
+    """The problem on one line, as compilers write it, so that editors can jump there.
 
     Whatever the file holds, no character of the line can do anything to a terminal.
     """
-    line = f"{path}:{problem.line}:{problem.column}: {kind}{problem.message}"
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+    return printable(f"{path}:{problem.line}:{problem.column}: {problem.message}")
+
+
+def printable(text: str) -> str:
+    """Text, with escapes in place of what can't be printed, or is no character at all."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def clipped(text: str) -> str:

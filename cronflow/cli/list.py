@@ -10,8 +10,9 @@ import typer
 from cronflow.catalog import Catalog, File, Found, load_catalog
 from cronflow.cli import screen
 from cronflow.cli.output import write
+from cronflow.problem import printable, show
 from cronflow.record import SCHEMA
-from cronflow.view.ink import Line, line, text_of
+from cronflow.view.ink import Line, line
 from cronflow.view.table import Column, table
 
 
@@ -32,7 +33,7 @@ def command(
     else:
         write(f"no pipelines in {pipelines_dir}; 'cronflow new NAME' writes one to start from")
     for file in bad(catalog):
-        sys.stderr.write(text_of(line(fault(file))) + "\n")
+        sys.stderr.write(fault(file) + "\n")
 
 
 def columns(found: list[Found], pipelines_dir: str) -> list[Column]:
@@ -64,8 +65,7 @@ def bad(catalog: Catalog) -> list[File]:
 def fault(file: File) -> str:
     """One line on a file that is not right."""
     more = f" (and {len(file.problems) - 1} more)" if len(file.problems) > 1 else ""
-    first = file.problems[0]
-    return f"{file.path}:{first.line}:{first.column}: {first.message}{more}; see 'cronflow validate'"
+    return f"{show(file.path, file.problems[0])}{more}; see 'cronflow validate'"
 
 
 def record(catalog: Catalog) -> dict[str, Any]:
@@ -84,4 +84,4 @@ def record(catalog: Catalog) -> dict[str, Any]:
         }
         for found in catalog.pipelines.values()
     ]
-    return {"schema": SCHEMA, "pipelines": told, "bad_files": [file.path for file in bad(catalog)]}
+    return {"schema": SCHEMA, "pipelines": told, "bad_files": [printable(file.path) for file in bad(catalog)]}

@@ -11,7 +11,7 @@ from cronflow.catalog import Catalog, load_catalog, read_file
 from cronflow.cli import screen
 from cronflow.cli.output import write
 from cronflow.errors import WrongUse
-from cronflow.problem import Problem
+from cronflow.problem import Problem, printable
 from cronflow.record import SCHEMA
 from cronflow.view.findings import Checked, findings
 
@@ -55,7 +55,7 @@ def checked(catalog: Catalog, absolute: str, typed: str) -> Iterator[Checked]:
     for file in catalog.files:
         inside = file.path == absolute or file.path.startswith(absolute.rstrip("/") + "/")
         shown = typed.rstrip("/") + file.path[len(absolute) :] if inside else file.path
-        yield Checked(shown, file.names if not file.problems else (), file.problems, file.warnings)
+        yield Checked(printable(shown), file.names if not file.problems else (), file.problems, file.warnings)
 
 
 def record(files: Iterable[Checked]) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def _check(keys: dict[str, Any], root: Node, report: Report) -> None:
     if pool is not None and pool not in pools:
         message = f"no pool '{pool}' in 'pools'{did_you_mean(pool, pools)}"
         report.take([Problem(*place(root, ("defaults", "pool")), "defaults.pool", message)])
-    if "heartbeat" in keys and keys["heartbeat"] is not None and "url" not in keys["heartbeat"]:
+    if keys.get("heartbeat") is not None and "url" not in entries_of(entries_of(root)["heartbeat"][1]):
         report.take([Problem(*place(root, ("heartbeat",)), "heartbeat", "heartbeat: needs a 'url'")])
 
 

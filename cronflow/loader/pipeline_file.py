@@ -14,7 +14,7 @@ from cronflow.loader.nodes import Node, compose, entries_of, place
 from cronflow.loader.rules import Document, Finding, Rule
 from cronflow.loader.shapes import Report, Wrong, join, keys_of
 from cronflow.nearest import nearest
-from cronflow.problem import Problem
+from cronflow.problem import Problem, printable
 from cronflow.spec import MAIN_TASK, NAME_PATTERN, Config, Pipeline, PipelineFile, Task
 
 # Keys that other tools' files have as well, and how many of a file's keys tell what it is.
@@ -38,19 +38,19 @@ class Loaded(Struct, frozen=True):
 
 def default_name(path: str, pipelines_dir: str) -> str:
     """The path under the pipelines directory without its suffix, `/` as `.`; elsewhere the file's own name."""
-    inside = os.path.relpath(path, pipelines_dir)
-    stem = os.path.splitext(os.path.basename(path) if inside.startswith("..") else inside)[0]
+    inside = path.removeprefix(pipelines_dir.rstrip("/") + "/")
+    stem = os.path.splitext(inside if inside != path else os.path.basename(path))[0]
     return stem.replace("/", ".")
 
 
 def load(path: str, *, pipelines_dir: str, config: Config) -> Loaded:
     """Read, check and resolve a file. `path` and `pipelines_dir` are absolute. Never raises for what is in it."""
+    name = default_name(path, pipelines_dir)
     try:
         text = source.read(path)
     except source.Unusable as trouble:
-        name = default_name(path, pipelines_dir)
-        return Loaded(names={name: (1, 1)}, problems=trouble.problems)
-    return parse(text, name=default_name(path, pipelines_dir), directory=os.path.dirname(path), config=config)
+        return Loaded(names={printable(name): (1, 1)}, problems=trouble.problems)
+    return parse(text, name=name, directory=os.path.dirname(path), config=config)
 
 
 def parse(text: str, *, name: str, directory: str, config: Config) -> Loaded:
@@ -131,7 +131,7 @@ def _take_name(keys: dict[str, Any], name: str, root: Node, report: Report) -> N
     if not name:
         report.add(root, "", "one of several pipelines in a file: each needs its 'name'")
     elif not can_be_name(name):
-        report.add(root, "", f"the file's name gives the pipeline the name {name!r}, which is none: add a 'name'")
+        report.add(root, "", f"the pipeline's name comes from the file's, and {name!r} can't be one: add a 'name'")
     else:
         keys["name"] = name
 

@@ -193,8 +193,10 @@ def names(document: Document) -> Iterator[Finding]:
 def directories(document: Document) -> Iterator[Finding]:
     """What is named is there now."""
     for name, task in document.tasks.items():
-        if task.get("cwd") and not os.path.isdir(task["cwd"]):
-            yield document.source(name, "cwd"), f"no such directory now: {task['cwd']}"
+        source = document.source(name, "cwd")
+        is_set = source[-1:] == ("cwd",) or "cwd" in document.config.defaults
+        if is_set and not os.path.isdir(task["cwd"]):
+            yield source, f"no such directory now: {task['cwd']}"
     env_file = document.keys.get("env_file")
     if env_file and not os.path.isfile(env_file):
         yield ("env_file",), f"no such file now: {env_file}"

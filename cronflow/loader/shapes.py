@@ -145,7 +145,8 @@ class Text(Struct, frozen=True):
                 node, key, "has a character that no command and no variable can hold: NUL, or half a pair"
             )
         if self.pattern and not re.search(self.pattern + r"(?!\n)", node.text):
-            raise report.unexpected(node, key, EXPECTATION[self.pattern])
+            # Letters that only look like others are shown by their numbers.
+            raise report.wrong(node, key, f"expected {EXPECTATION[self.pattern]}; found {clipped(node.text)!a}")
         return node.text
 
 
@@ -223,7 +224,9 @@ class OneOrMore(Struct, frozen=True):
 
     def read(self, node: Node, key: str, report: Report) -> tuple[Any, ...]:
         """The values. One that is there twice is reported and counts once."""
-        if not isinstance(node, Sequence):
+        if isinstance(node, Mapping) or (isinstance(node, Scalar) and node.plain and not node.text):
+            raise report.unexpected(node, key, "text, or a list of it")
+        if isinstance(node, Scalar):
             return (self.item.read(node, key, report),)
         values: dict[Any, None] = {}
         for position, item in enumerate(node.items):

@@ -22,6 +22,8 @@ class Unusable(Exception):
 
 def read(path: str) -> str:
     """The file's text. Raises Unusable."""
+    if not _is_utf8(path):
+        raise Unusable(Problem(1, 1, "", "the path is not UTF-8: rename the file, or the directory"))
     content = _content(path)
     try:
         text = content.decode("utf-8-sig")
@@ -40,6 +42,15 @@ def spot(before: str) -> tuple[int, int]:
     """Line and column of what follows a text."""
     lines = before.split("\n")
     return len(lines), len(lines[-1]) + 1
+
+
+def _is_utf8(path: str) -> bool:
+    """Whether the path can stand in a record: what the system could not decode came in as lone surrogates."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _content(path: str) -> bytes:
