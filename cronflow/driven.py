@@ -6,7 +6,7 @@ import zlib
 from msgspec import Struct
 
 from cronflow import clock, instant, variables
-from cronflow.executor import NotStartedError, Order, user_variables
+from cronflow.executor import SCARCE, NotStartedError, Order, user_variables
 from cronflow.lifecycle import Flow, Stop
 from cronflow.spec import DEFAULT_SHELL
 from cronflow.state import attempts
@@ -106,9 +106,11 @@ class Driven:
         if path is None:
             return {}
         try:
-            with open(path, encoding="utf-8") as file:
+            with open(path, encoding="utf-8-sig") as file:
                 return variables.parse_env_file(file.read())
         except OSError as error:
+            if error.errno in SCARCE:
+                raise
             raise NotStartedError(f"env_file {path}: {error.strerror}") from error
         except UnicodeDecodeError as error:
             raise NotStartedError(f"env_file {path}: not UTF-8") from error

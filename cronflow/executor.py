@@ -17,6 +17,7 @@ from msgspec import Struct
 from cronflow.spec import DEFAULT_SHELL
 from cronflow.state import attempts, files, layout, locks
 
+SCARCE = {errno.EMFILE, errno.ENFILE}  # the engine's own want of descriptors, no fault of a task
 RECORD_FD, SLOT_FD = 3, 4  # in the shell only; dash knows descriptors of one digit
 
 # The shell catches what it could be stopped with (an ignored signal would be inherited) and outlives its command by
@@ -96,8 +97,8 @@ def start(order: Order) -> int:
         try:
             return _spawn(order, fd)
         except (OSError, ValueError) as error:
-            if isinstance(error, OSError) and error.errno in {errno.EMFILE, errno.ENFILE}:
-                raise  # ours, not the task's: its file says that it was never started
+            if isinstance(error, OSError) and error.errno in SCARCE:
+                raise  # its file says that it was never started
             reason = why_not(error, order)
             files.write_all(fd, attempts.refusal(reason))
             raise NotStartedError(reason) from error

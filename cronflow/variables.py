@@ -38,10 +38,12 @@ def parse_env_file(text: str) -> dict[str, str]:
     begins a comment. Raises EnvFileError.
     """
     found = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        stripped = line.strip()
+    for number, line in enumerate(text.split("\n"), 1):
+        stripped = line.strip(" \t\r")
         if not stripped or stripped.startswith("#"):
             continue
+        if "\0" in stripped:
+            raise EnvFileError(f"line {number} holds a NUL byte, which no environment variable can")
         match = _LINE.fullmatch(stripped)
         if match is None:
             raise EnvFileError(f"line {number} is not NAME=VALUE")
