@@ -142,7 +142,8 @@ def retry_wait(task: Task, tries: int, attempt_key: str) -> float:
 
     The jitter comes from the attempt's name, so that every engine that works it out gets the same instant.
     """
-    delay = min(task.retry_delay * task.retry_backoff ** min(tries - 1, 200), task.retry_max_delay)
+    # The highest backoff is 100, and 100 ** 150 is still a float.
+    delay = min(task.retry_delay * task.retry_backoff ** min(tries - 1, 150), task.retry_max_delay)
     share = zlib.crc32(attempt_key.encode()) / 0xFFFFFFFF * 2 - 1
     return min(delay * (1 + task.retry_jitter * share), task.retry_max_delay)
 
@@ -168,6 +169,7 @@ class Flow:
         self._unmet: dict[str, int] = {}
         self._bad: dict[str, int] = {}
         self._skipped: dict[str, int] = {}
+        self._cancelled: dict[str, int] = {}
         self._dependants: dict[str, list[str]] = {name: [] for name in self.definition.tasks}
         self._ended: deque[str] = deque()
         self._lay_out()
@@ -179,7 +181,7 @@ class Flow:
             earlier = self.run.tasks.get(name)
             if name in selected:
                 self.tasks[name] = TaskRun(state="pending", attempts=earlier.attempts if earlier else ())
-                self._unmet[name] = self._bad[name] = self._skipped[name] = 0
+                self._unmet[name] = self._bad[name] = self._skipped[name] = self._cancelled[name] = 0
             elif earlier is not None and earlier.state in TASK_ENDED:
                 self.tasks[name] = earlier
                 self._ended.append(name)
@@ -214,7 +216,11 @@ class Flow:
         self._spread()
 
     def end(self, wish: Wish) -> None:
-        """The run shall end: what has not started never will. Running attempts are for the engine to stop."""
+        """The run shall end: what has not started never will. Running attempts are for the engine to stop.
+
+        A task that still waits for its needs is decided when they have ended, so that it doesn't matter which came
+        first, their ends or the wish.
+        """
         self.wish = wish
         self.ready.clear()
         for name in list(self._unmet):
@@ -283,41 +289,42 @@ class Flow:
 
     def _consider(self, name: str) -> None:
         """Decide a task that was not tried yet."""
-        if self.wish is not None:
-            why = "run timeout" if self.wish.kind == "timeout" else f"cancelled by {self.wish.by}"
-            self._set(name, TaskRun(state="cancelled", reason=why, attempts=self.tasks[name].attempts))
-            return
         state, reason = self._may_start(name)
+        if self.wish is not None and state in {"start", "pending"}:
+            why = "run timeout" if self.wish.kind == "timeout" else f"cancelled by {self.wish.by}"
+            state, reason = ("cancelled", why) if state == "start" else ("pending", f"will not start: {why}")
         if state == "start":
             self.ready.append(name)
         elif state != "pending" or reason != self.tasks[name].reason:
             self._set(name, TaskRun(state=state, reason=reason, attempts=self.tasks[name].attempts))
 
-    def _may_start(self, name: str) -> tuple[Literal["start", "pending", "upstream_failed", "skipped"], str | None]:
-        """Whether the task's `when` is met, may yet be, or never will."""
-        unmet, bad, skipped = self._unmet[name], self._bad[name], self._skipped[name]
-        when = self.definition.tasks[name].when
+    def _may_start(self, name: str) -> tuple[Literal["start"] | TaskState, str | None]:
+        """Whether the task's `when` is met, may yet be, or never will. A cancelled need is one that never succeeds."""
+        when, unmet, bad = self.definition.tasks[name].when, self._unmet[name], self._bad[name]
         if when == "all_succeeded":
             if bad:
-                return "upstream_failed", f"{self._first(name, bad_needs=True)} failed"
+                return "upstream_failed", f"{self._first(name, 'failed', 'upstream_failed')} failed"
+            state, why = self._kept_back(name)
             if unmet:
-                # Which of the two it becomes depends on the others; that it won't start is known now.
-                return (
-                    "pending",
-                    f"will not start: {self._first(name, bad_needs=False)} was skipped" if skipped else None,
-                )
-            return ("skipped", f"{self._first(name, bad_needs=False)} was skipped") if skipped else ("start", None)
+                # What it becomes depends on the others; that it won't start is known now.
+                return "pending", f"will not start: {why}" if why else None
+            return state, why
         if unmet:
             return "pending", None
         if when == "any_failed" and not bad:
-            return "skipped", "nothing it needs failed"
+            return self._kept_back(name) if self._cancelled[name] else ("skipped", "nothing it needs failed")
         return "start", None
 
-    def _first(self, name: str, *, bad_needs: bool) -> str:
+    def _kept_back(self, name: str) -> tuple[Literal["start", "cancelled", "skipped"], str | None]:
+        """What needs that neither succeeded nor failed make of a task."""
+        if self._cancelled[name]:
+            return "cancelled", f"{self._first(name, 'cancelled')} was cancelled"
+        return ("skipped", f"{self._first(name, 'skipped')} was skipped") if self._skipped[name] else ("start", None)
+
+    def _first(self, name: str, *states: TaskState) -> str:
         """The first need that keeps a task from starting, for people."""
-        wanted = {"failed", "upstream_failed"} if bad_needs else {"skipped"}
         needs = self.definition.tasks[name].needs
-        return next((f"'{need}'" for need in needs if self.tasks[need].state in wanted), "a need")
+        return next((f"'{need}'" for need in needs if self.tasks[need].state in states), "a need")
 
     def _set(self, name: str, record: TaskRun) -> None:
         ended_before = self.tasks[name].state in TASK_ENDED
@@ -338,12 +345,13 @@ class Flow:
                 self._unmet[dependant] -= 1
                 self._bad[dependant] += bad
                 self._skipped[dependant] += state == "skipped"
+                self._cancelled[dependant] += state == "cancelled"
                 if self.tasks[dependant].state == "pending" and not self._waits(dependant):
                     self._consider(dependant)
 
     def _waits(self, name: str) -> bool:
         """Whether there is nothing to decide yet: the common case, kept cheap."""
-        return bool(self._unmet[name] and not self._bad[name] and not self._skipped[name])
+        return bool(self._unmet[name] and not (self._bad[name] or self._skipped[name] or self._cancelled[name]))
 
     def result(self) -> tuple[RunState, str | None]:
         """The run's state and its reason, as they stand."""
