@@ -291,29 +291,42 @@ class Engine:
         if live.over or live.gone:
             return
         self._reap(live)
-        try:
-            phase, whole, _ = attempts.look(live.driven.held.dir, live.task, live.number)
-        except FileNotFoundError:
-            phase, whole = "garbage", None
+        found = self._found(live.driven, live.task, live.number)
+        phase, whole, _ = found
         if phase == "running":
             if live.pid is None and whole is not None and whole.pid is not None:
                 live.pid = whole.pid
             self.loop.after(UNWATCHED, lambda: self._shell_gone(live))
-            return
-        if phase in {"lost", "unstarted"} and live.exit_status is not None and live.exit_status >= 0 and not live.stop:
+        elif phase == "ended" and live.stop is None:
+            self._drop(live)
+            self._news(live.driven, live.task, live.number, live, found)
+        elif (
+            phase in {"lost", "unstarted"} and live.exit_status is not None and live.exit_status >= 0 and not live.stop
+        ):
+            reason = f"its shell gave up with exit code {live.exit_status}: too many processes, or a full disk?"
             with suppress(OSError):
-                reason = f"its shell gave up with exit code {live.exit_status}: too many processes, or a full disk?"
                 executor.give_up(live.driven.held.dir, live.task, live.number, reason)
-                phase = "ended"
-        if live.stop is not None or phase in {"lost", "garbage"}:
-            self._stopping.clear(live)
-        else:
             self._cleared(live)
+        else:
+            self._stopping.clear(live)
 
     def _cleared(self, live: Live) -> None:
         """Nothing of this attempt is left: its place is free, and its outcome counts."""
+        if live.gone:
+            with suppress(OSError):
+                # Nobody wrote an end: this is when it was seen, for every reader from now on.
+                if self._found(live.driven, live.task, live.number)[0] != "ended":
+                    os.utime(layout.attempt(live.driven.held.dir, live.task, live.number))
         self._drop(live)
         self._news(live.driven, live.task, live.number, live)
+
+    @staticmethod
+    def _found(driven: Driven, task: str, number: int) -> attempts.Found:
+        """What an attempt's file says now; one that was removed says nothing."""
+        try:
+            return attempts.look(driven.held.dir, task, number)
+        except FileNotFoundError:
+            return ("garbage", None, clock.now())
 
     def _reap(self, live: Live) -> None:
         """Close the watch; collect our own child with what it used."""
@@ -343,17 +356,12 @@ class Engine:
         for item in self._pool_waits.pop(pool, ()):
             heapq.heappush(self._ready, item)
 
-    def _news(self, driven: Driven, task: str, number: int, live: Live | None = None) -> None:
+    def _news(
+        self, driven: Driven, task: str, number: int, live: Live | None = None, found: attempts.Found | None = None
+    ) -> None:
         """Take in how an attempt ended, from its file, with what only its parent knows."""
         run_dir = driven.held.dir
-        try:
-            found = attempts.look(run_dir, task, number)
-            if live is not None and live.gone and found[0] != "ended":
-                # Nobody wrote an end: this is when it was seen, for every reader from now on.
-                os.utime(layout.attempt(run_dir, task, number))
-                found = attempts.look(run_dir, task, number)
-        except FileNotFoundError:
-            found = ("garbage", None, clock.now())
+        found = found or self._found(driven, task, number)
         if found[0] == "garbage":
             self._put_aside(driven, task, number)
         log = layout.log_name(task, number)

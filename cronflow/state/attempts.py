@@ -47,6 +47,9 @@ class Whole(Struct, frozen=True, kw_only=True):
 Note = TypeVar("Note", Stop, Wish)
 Phase = Literal["unstarted", "running", "ended", "lost", "garbage"]
 
+# How far an attempt came, what its file holds, and the instant of the file's last change.
+Found = tuple[Phase, Whole | None, float]
+
 _decode = msgspec.json.Decoder(Whole).decode
 _encode = msgspec.json.Encoder().encode
 _decode_stop = msgspec.json.Decoder(Stop).decode
@@ -93,7 +96,7 @@ def _is_torn_head(line: bytes) -> bool:
     return mark.startswith(line[: len(mark)])
 
 
-def look(run_dir: str, task: str, number: int) -> tuple[Phase, Whole | None, float]:
+def look(run_dir: str, task: str, number: int) -> Found:
     """What an attempt file says now, and the instant of its last change. Takes no lock."""
     fd = os.open(layout.attempt(run_dir, task, number), os.O_RDONLY | os.O_CLOEXEC)
     try:
