@@ -1,5 +1,6 @@
 """Files as the state directory wants them: private, replaced whole, durable."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,7 +31,9 @@ def make_dirs(path: str) -> None:
         try:
             os.mkdir(directory, PRIVATE_DIR)
         except FileExistsError:
-            continue
+            if os.path.isdir(directory):
+                continue
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), directory) from None
         sync_dir(os.path.dirname(directory))
 
 
@@ -105,6 +108,8 @@ def remove(path: str) -> None:
 def put_aside(path: str) -> str:
     """Move a file that can't be read out of the way, keeping it. Returns its new path."""
     aside = path + ".bad"
+    while os.path.lexists(aside):
+        aside += ".bad"
     os.rename(path, aside)
     sync_dir(os.path.dirname(path))
     return aside

@@ -10,6 +10,7 @@ from cronflow.errors import StateTrouble
 from cronflow.record import RUN_ENDED
 from cronflow.state import claims, files, locks
 from cronflow.state.layout import Layout
+from cronflow.state.run_id import is_one
 
 
 def take_pool(place: Layout, pool: str, size: int) -> int | None:
@@ -45,9 +46,9 @@ def holders(place: Layout, pipeline: str) -> list[str]:
 
 
 def slot_holder(path: str) -> str | None:
-    """The run that a slot names."""
-    content = files.read(path)
-    return content.decode("utf-8", "replace").strip() or None if content else None
+    """The run that a slot names. What is no run's id, as a torn write may leave it, names none."""
+    named = (files.read(path) or b"").decode("utf-8", "replace").strip()
+    return named if is_one(named) else None
 
 
 def _occupy(place: Layout, pipeline: str, path: str, run_id: str) -> bool:
