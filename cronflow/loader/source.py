@@ -1,14 +1,16 @@
 """The text of a file that cronflow may obey: a regular one, of a sane size, that only its owner writes, in UTF-8."""
 
 import os
-import re
 import stat
+
+from yaml.reader import Reader
 
 from cronflow.loader import trust
 from cronflow.problem import Problem
 
 LARGEST = 1024 * 1024
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufeff\uff00-\ufffd\U00010000-\U0010ffff]")
+# YAML's own, and already compiled: the character class takes 5 ms.
+_UNPRINTABLE = Reader.NON_PRINTABLE
 
 
 class Unusable(Exception):
@@ -59,14 +61,25 @@ def _content(path: str) -> bytes:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise Unusable(Problem(1, 1, "", f"can't be read: {error.strerror}")) from None
-    with open(fd, "rb") as file:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            raise Unusable(Problem(1, 1, "", "not a regular file"))
-        refusals = trust.refusals(path, status)
-        if refusals:
-            raise Unusable(*(Problem(1, 1, "", refusal) for refusal in refusals))
-        content = file.read(LARGEST + 1)
+    try:
+        return _trusted_content(path, fd)
+    except OSError as error:
+        raise Unusable(Problem(1, 1, "", f"can't be read: {error.strerror}")) from None
+    finally:
+        os.close(fd)
+
+
+def _trusted_content(path: str, fd: int) -> bytes:
+    """The bytes of an open file, if it is one to be trusted."""
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        raise Unusable(Problem(1, 1, "", "not a regular file"))
+    refusals = trust.refusals(path, status)
+    if refusals:
+        raise Unusable(*(Problem(1, 1, "", refusal) for refusal in refusals))
+    content = b""
+    while len(content) <= LARGEST and (part := os.read(fd, LARGEST + 1)):
+        content += part
     if len(content) > LARGEST:
         raise Unusable(Problem(1, 1, "", "larger than 1 MiB: split it, or move what is large into files of its own"))
     return content
