@@ -20,6 +20,7 @@ Schema = dict[str, Any]
 def of_pipeline_file() -> Schema:
     """What a pipeline file may hold: draft 2020-12, JSON types."""
     schema = _document(PipelineFile, "A cronflow pipeline")
+    schema["properties"]["tasks"]["minProperties"] = 1
     # A task's command may come from `defaults`; else every task has its own.
     schema["if"] = {"required": ["defaults"], "properties": {"defaults": {"required": ["run"]}}}
     schema["else"] = {"properties": {"tasks": {"additionalProperties": {"required": ["run"]}}}}

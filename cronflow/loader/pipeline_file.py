@@ -68,7 +68,7 @@ def parse(text: str, *, name: str, directory: str, config: Config) -> Loaded:
         pipelines += one.pipelines
         warnings += one.warnings
         problems += [*one.problems, *_twice(names, one.names)]
-        names = one.names | names
+        names |= {own: spot for own, spot in one.names.items() if own not in names}
         if len(problems) > MOST_PROBLEMS:
             break
     return Loaded(

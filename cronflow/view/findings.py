@@ -34,12 +34,9 @@ def of_file(file: Checked) -> list[Line]:
 
 def of_problem(path: str, problem: Problem, *, warning: bool) -> Line:
     """`etl.yaml:14:12: task 'load' needs …`."""
-    kind, tone = ("warning: ", "warn") if warning else ("", "plain")
-    return (
-        span(f"{path}:{problem.line}:{problem.column}: ", "strong"),
-        span(kind, tone if warning else "plain"),
-        span(problem.message),
-    )
+    place = span(f"{path}:{problem.line}:{problem.column}: ", "strong")
+    kind = (span("warning: ", "warn"),) if warning else ()
+    return (place, *kind, span(problem.message))
 
 
 def summary(files: Sequence[Checked]) -> Line:
