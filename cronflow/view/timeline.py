@@ -5,7 +5,6 @@ The bars are those of the latest round: its attempts, the waits between them, an
 
 from collections.abc import Iterator, Sequence
 
-import msgspec
 from msgspec import Struct
 
 from cronflow import instant
@@ -19,9 +18,9 @@ from cronflow.view.table import GAP, Column, full, table, total
 from cronflow.wall import Wall
 
 FACT_NAME = 11
-BAR_MOST, BAR_FREE = 72, 48  # columns; the last where the width is not limited
-# From roomy to cramped: the columns beside the bar, the least of the note (None: all of it), the least of the bar.
-ROOMS = ((4, None, 32), (4, 24, 16), (2, 24, 16), (2, 14, 16))
+BAR_LEAST, BAR_GOOD, BAR_MOST, BAR_FREE = 16, 32, 72, 48  # columns; the last where the width is not limited
+# From roomy to cramped: how many columns stand beside the bars, and what the notes keep at least.
+ROOMS = ((4, 24), (2, 24), (2, 14))
 ATTEMPTS_SHOWN = 5
 # What a reader looks for first: these before the tasks that simply went well.
 INTEREST = ("failed", "running", "retrying", "upstream_failed", "cancelled", "pending", "skipped", "succeeded")
@@ -51,7 +50,7 @@ def timeline(run: Run, extracts: Sequence[Extract], *, wall: Wall, most: int, no
     parts = [
         [folded for fact in facts(run, wall, now, look) for folded in look.fold(fact, FACT_NAME)],
         chart(run, shown, now, look) if shown else [],
-        [line(f"{left_out} more; all with --limit {len(run.tasks)}", "dim")] if left_out else [],
+        look.fold(line(f"{left_out} more; all with --limit {len(run.tasks)}", "dim"), 0) if left_out else [],
         legend({run.tasks[name].state for name in shown}, look),
         *(said_last(extract, look) for extract in extracts),
     ]
@@ -95,16 +94,16 @@ def chart(run: Run, names: Sequence[str], now: float, look: Look) -> list[Line]:
     """The tasks and their attempts, with bars where there is room for them."""
     rows = [row for name in names for row in rows_of(run, name, now, look)]
     task = Column("  task", [row.head for row in rows], least=16)
-    note = Column("", [line(row.note, "dim") for row in rows], keep=8)
+    note = Column("", [line(row.note, "dim") for row in rows], keep=8, least=12)
     took = Column("took", [line(row_took(row, now)) for row in rows], keep=4, right=True)
     cpu = Column("cpu", [line(cpu_of(row)) for row in rows], right=True)
     peak = Column("memory", [line(memory_of(row)) for row in rows], right=True)
-    for beside, note_least, bar_least in ROOMS:
-        columns, fitted = [task, took, cpu, peak][:beside], msgspec.structs.replace(note, least=note_least)
-        room = bar_room([*columns, fitted], look)
-        if room >= bar_least:
-            return table([*columns, bars(rows, scale_of(run, now, room), now, look), fitted], look)
-    return table([task, took, msgspec.structs.replace(note, least=12)], look)
+    for beside, note_least in ROOMS:
+        columns = [task, took, cpu, peak][:beside]
+        room = bar_room(columns, note, note_least, look)
+        if room >= BAR_LEAST:
+            return table([*columns, bars(rows, scale_of(run, now, room), now, look), note], look)
+    return table([task, took, note], look)
 
 
 def bars(rows: Sequence[Row], scale: Scale, now: float, look: Look) -> Column:
@@ -113,12 +112,12 @@ def bars(rows: Sequence[Row], scale: Scale, now: float, look: Look) -> Column:
     return Column(axis(scale), drawn)
 
 
-def bar_room(beside: Sequence[Column], look: Look) -> int:
-    """The columns that are left for the bars beside these, cut as far as they may be."""
+def bar_room(beside: Sequence[Column], note: Column, note_least: int, look: Look) -> int:
+    """The columns for the bars: what these and the note leave; above BAR_GOOD the note may take what it needs."""
     if look.width is None:
         return BAR_FREE
-    widths = [min(full(column), column.least or look.width) for column in beside if any(column.rows)]
-    return min(BAR_MOST, look.width - total(widths) - GAP)
+    room = look.width - total([full(column) for column in beside if any(column.rows)]) - 2 * GAP
+    return min(BAR_MOST, max(room - full(note), min(BAR_GOOD, room - min(note_least, full(note)))))
 
 
 def rows_of(run: Run, name: str, now: float, look: Look) -> Iterator[Row]:
@@ -149,7 +148,7 @@ def this_round(run: Run, name: str) -> tuple[Attempt, ...]:
 def task_note(task: TaskRun, attempts: Sequence[Attempt], now: float) -> str:
     """What is to be said of a task: why it is as it is, and when it goes on."""
     if task.attempts and not attempts and task.state not in {"pending", "upstream_failed"}:
-        return "as an earlier round left it"
+        return "from an earlier round"
     if task.state == "retrying" and task.next_attempt_at:
         return f"attempt {task.attempts[-1].number + 1} {away(instant.to_seconds(task.next_attempt_at), now)}"
     if len(attempts) == 1 and task.state == attempts[0].state:
@@ -196,8 +195,8 @@ def scale_of(run: Run, now: float, columns: int) -> Scale:
 def said_last(extract: Extract, look: Look) -> list[Line]:
     """The end of a failed task's log."""
     if not extract.lines:
-        return [(span(extract.task, "strong"), *line(" said nothing", "dim"))]
+        return [look.clip((span(extract.task, "strong"), *line(" said nothing", "dim")))]
     edge = Span(f"{look.signs.stair} ", "dim")
     said = [look.clip((edge, span(readable(text).expandtabs()))) for text in extract.lines]
     rest = look.fold((Span("all of it: ", "dim"), span(extract.command)), 2, " \\")
-    return [(span(extract.task, "strong"), *line(" said last:", "dim")), *said, *rest]
+    return [look.clip((span(extract.task, "strong"), *line(" said last:", "dim"))), *said, *rest]
