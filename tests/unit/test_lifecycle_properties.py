@@ -11,7 +11,7 @@ import hypothesis.strategies as st
 from hypothesis import given, settings
 
 from cronflow import instant
-from cronflow.lifecycle import Flow, Sighting, Stop, StopReason, Wish, retry_wait, state
+from cronflow.lifecycle import NOT_SELECTED, Flow, Sighting, Stop, StopReason, Wish, retry_wait, state
 from cronflow.opening import again
 from cronflow.record import RUN_ENDED, TASK_ENDED, Run, TaskRun
 from cronflow.spec import Task
@@ -47,7 +47,8 @@ def naive(run: Run, tried: Mapping[str, list[str]], wish: Wish | None) -> dict[s
     chosen = run.rounds[-1].tasks
     for name, task in run.definition.tasks.items():
         if chosen is not None and name not in chosen:
-            known[name] = run.tasks[name].state if name in run.tasks else "left out"
+            was = run.tasks.get(name, TaskRun(state="skipped", reason=NOT_SELECTED))
+            known[name] = "left out" if was.reason == NOT_SELECTED else was.state
         elif tried.get(name):
             known[name] = after(task, tried[name], wish)
         else:
