@@ -31,7 +31,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def build(directory: Path) -> None:
-    """Both archives, by what is installed here if the build backend is."""
+    """Both archives, by the build backend that is installed here, or else by one that is fetched for it."""
     isolation = [] if importlib.util.find_spec("hatchling") is None else ["--no-isolation"]
     command = [sys.executable, "-m", "build", *isolation, "--outdir", str(directory), str(SOURCE)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -57,7 +57,7 @@ def test_the_source_archive_holds_what_its_tests_need(archives: Path) -> None:
     (path,) = archives.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    needed = ["README.md", "LICENSE", "CHANGELOG.md", "pyproject.toml", "tests/__main__.py", "tests/conftest.py"]
+    needed = ["README.md", "LICENSE", "pyproject.toml", ".ci/run", "tests/__main__.py", "tests/conftest.py"]
     assert [name for name in needed if name not in names] == []
 
 
