@@ -30,7 +30,7 @@ _EXIT = """status=$?; until printf ',"exit":%s}\\n' "$status" >&3; do sleep 1; d
 _TO_FILE = "{catch}\n{pid}\n{run} 3>&- 4>&-\n{exit}"
 _TO_PIPE = (
     "{catch}\n{pid}\n"
-    "{{ {catch}; {run} 3>&- 4>&-; {exit}; }} | "
+    "{{ {catch}; {run} 3>&- 4>&-; {exit}; }} 2>&1 | "
     "( trap '' HUP INT QUIT TERM USR1 USR2 ALRM; exec cat 3>&- 4>&- )"
 )
 # A shell of its own for the command, or, where that could not tell the difference, this one.
@@ -190,7 +190,7 @@ def is_plain(command: str) -> bool:
     if not PLAIN.issuperset(command):
         return False
     first = command.split(maxsplit=1)[:1]
-    return bool(first) and first[0] not in SHELL_WORDS and first[0][0] != "-" and "=" not in first[0]
+    return bool(first) and first[0] not in SHELL_WORDS and first[0][0] not in "-+" and "=" not in first[0]
 
 
 def _program(name: str, cwd: str, env: Mapping[str, str]) -> str:
@@ -261,7 +261,7 @@ def why_not(error: OSError | ValueError, order: Order) -> str:
     if error.errno is None:
         return str(error)
     if error.filename == order.cwd and not os.path.isdir(order.cwd):
-        return f"no such directory: '{order.cwd}'"
+        return f"{'not a' if os.path.lexists(order.cwd) else 'no such'} directory: '{order.cwd}'"
     if error.filename == order.cwd:
         return f"can't enter the directory '{order.cwd}': {error.strerror}"
     return {
