@@ -285,8 +285,11 @@ class Keys(Struct, frozen=True):
     def unknown(self, node: Scalar, key: str, report: Report) -> Problem:
         """A key that is not known here."""
         name = node.text
-        hint = next((hint for other, hint in OTHERS.items() if name in other.__struct_fields__), "")
-        said = f"unknown key '{clipped(name)}'" + (" here" if hint else "") + (hint or report.hint(name, self.fields))
+        belongs = next((words for other, words in OTHERS.items() if name in other.__struct_fields__), "")
+        hint = f" here{belongs}" if belongs else report.hint(name, self.fields)
+        if not hint and self.definition is PipelineFile:
+            hint = report.hint(name, TaskKeys.__struct_fields__)
+        said = f"unknown key '{clipped(name)}'{hint}"
         return Problem(node.line, node.column, join(key, clipped(name)), f"{key}: {said}" if key else said)
 
 

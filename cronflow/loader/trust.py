@@ -1,24 +1,30 @@
 """Who may write a file or directory: what cronflow runs must be what its owner meant, as cron sees it too."""
 
 import os
-import shlex
 import stat
 from functools import lru_cache
 
 
 def refusals(path: str, status: os.stat_result) -> list[str]:
     """Why a file or directory can't be trusted, each with the command that mends it. Empty where it can."""
-    reasons = []
-    quoted = shlex.quote(path)
+    found = []
+    mode = status.st_mode
+    # In a sticky directory such as /tmp everybody has files of their own; each is looked at itself.
+    is_shared = stat.S_ISDIR(mode) and mode & stat.S_ISVTX
     if status.st_uid not in {0, os.geteuid()}:
-        reasons.append(f"{path} belongs to {user_name(status.st_uid)}: chown {user_name(os.geteuid())} {quoted}")
-    if stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX:
-        return reasons
-    if status.st_mode & stat.S_IWOTH:
-        reasons.append(f"others may write {path}: chmod o-w {quoted}")
-    if status.st_mode & stat.S_IWGRP and not is_private_group(status.st_uid, status.st_gid):
-        reasons.append(f"the group {group_name(status.st_gid)} may write {path}: chmod g-w {quoted}")
-    return reasons
+        found.append((f"{path} belongs to {user_name(status.st_uid)}", f"chown {user_name(os.geteuid())}"))
+    if mode & stat.S_IWOTH and not is_shared:
+        found.append((f"others may write {path}", "chmod o-w"))
+    if mode & stat.S_IWGRP and not is_shared and not is_private_group(status.st_uid, status.st_gid):
+        found.append((f"the group {group_name(status.st_gid)} may write {path}", "chmod g-w"))
+    return [f"{reason}: {mending} {quoted(path)}" for reason, mending in found]
+
+
+def quoted(path: str) -> str:
+    """The path as a shell takes it."""
+    from shlex import quote
+
+    return quote(path)
 
 
 def directories_of(path: str, top: str) -> list[str]:

@@ -107,7 +107,7 @@ def test_a_bad_file_never_stops_the_others(places: Places) -> None:
     assert places.run_of("good") == "x"
     with pytest.raises(BadPipeline) as error:
         places.run_of("bad")
-    assert places.told(error) == ["pipelines/bad.yaml:2:1: unknown key 'retires'"]
+    assert places.told(error) == ["pipelines/bad.yaml:2:1: unknown key 'retires'; did you mean 'retries'?"]
 
 
 def test_all_problems_of_a_bad_file_are_told(places: Places) -> None:
@@ -116,7 +116,7 @@ def test_all_problems_of_a_bad_file_are_told(places: Places) -> None:
         places.run_of("etl")
     assert places.told(error) == [
         'pipelines/bad.yaml:2:6: run: expected text; found 1, a number to YAML: quote it, "1"',
-        "pipelines/bad.yaml:3:1: unknown key 'retires'",
+        "pipelines/bad.yaml:3:1: unknown key 'retires'; did you mean 'retries'?",
     ]
 
 
