@@ -10,10 +10,10 @@ looks needs nothing else: is it locked, and how far does it go.
 
 import os
 from collections.abc import Callable
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from cronflow import instant
 from cronflow.lifecycle import Sighting, Stop, Wish
@@ -39,7 +39,8 @@ class Whole(Struct, frozen=True, kw_only=True):
     boot_id: str
     started_at: str
     monotonic: float
-    pid: int | None = None
+    # 0 and 1 would mean other groups than an attempt's to whoever signals them; the kernel's numbers end at 4 Mi.
+    pid: Annotated[int, Meta(gt=1, le=1 << 22)] | None = None
     exit: int | None = None
     error: str | None = None
 
@@ -47,8 +48,13 @@ class Whole(Struct, frozen=True, kw_only=True):
 Note = TypeVar("Note", Stop, Wish)
 Phase = Literal["unstarted", "running", "ended", "lost", "garbage"]
 
+# What bytes that are no record raise on the way to one; deep nesting raises RecursionError.
+NO_RECORD = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
+
 # How far an attempt came, what its file holds, and the instant of the file's last change.
 Found = tuple[Phase, Whole | None, float]
+
+MARK = b'{"attempt_id":'  # how every attempt file begins
 
 _decode = msgspec.json.Decoder(Whole).decode
 _encode = msgspec.json.Encoder().encode
@@ -69,31 +75,30 @@ def refusal(error: str) -> bytes:
 def parse(content: bytes, *, locked: bool) -> tuple[Phase, Whole | None]:
     """How far an attempt came. Total: any bytes have a meaning.
 
-    A shell's line counts only with its newline, so that half a pid is no pid.
+    A line counts only with its newline, so that half a pid is no pid. What is neither whole nor the beginning of
+    something whole is garbage, never `unstarted`: nothing may run twice because a byte was hit.
     """
-    lines = content.rstrip(b"\0").split(b"\n")
-    whole = _whole(b"\n".join(lines[:-1])) if len(lines) > 1 else None
+    *lines, rest = content.rstrip(b"\0").split(b"\n")
+    whole = _whole(b"\n".join(lines))
     if whole is not None and (whole.exit is not None or whole.error is not None):
         return ("running" if locked else "ended"), whole
-    opened = _whole(b"\n".join(lines[:-1]) + b"}") if len(lines) > 1 else None
-    if opened is not None and opened.pid is not None:
-        return ("running" if locked else "lost"), opened
+    opened = _whole(b"\n".join(lines) + b"}")
     if locked:
-        return "running", _whole(lines[0] + b"}")
-    return ("unstarted" if _is_torn_head(lines[0]) else "garbage"), None
+        return "running", opened or (_whole(lines[0] + b"}") if lines else None)
+    if opened is not None and opened.pid is not None:
+        return "lost", opened
+    nothing_yet = not lines and MARK.startswith(rest[: len(MARK)])
+    only_head = opened is not None and b",".startswith(rest[:1])
+    return ("unstarted" if nothing_yet or only_head else "garbage"), None
 
 
 def _whole(text: bytes) -> Whole | None:
     try:
-        return _decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        whole = _decode(text)
+        instant.to_seconds(whole.started_at)
+    except NO_RECORD:
         return None
-
-
-def _is_torn_head(line: bytes) -> bool:
-    """Whether this is the beginning of a head, maybe all of it: then nothing was started."""
-    mark = b'{"attempt_id":'
-    return mark.startswith(line[: len(mark)])
+    return whole
 
 
 def look(run_dir: str, task: str, number: int) -> Found:
@@ -158,7 +163,7 @@ def _read(path: str, decode: Callable[[bytes], Note]) -> Note | None:
         return None
     try:
         return decode(content)
-    except msgspec.DecodeError:
+    except NO_RECORD:
         return None
 
 
