@@ -11,7 +11,7 @@ import yaml
 from msgspec import Struct
 
 from cronflow.loader import syntax
-from cronflow.problem import Problem
+from cronflow.problem import Problem, clipped
 
 DEEPEST = 100
 # Characters of all values, and some for each node, once every alias stands for what it names.
@@ -86,23 +86,17 @@ def entries_of(node: Node | None) -> dict[str, tuple[Scalar, Node]]:
     return node.entries if isinstance(node, Mapping) else {}
 
 
-def place(root: Node, path: tuple[str | int, ...], *, of_key: bool = False) -> tuple[int, int]:
-    """Line and column of what a path of keys and positions leads to, or of the last part of it that is there.
-
-    With `of_key` the place of the last key itself in place of its value's.
-    """
+def place(root: Node, path: tuple[str | int, ...]) -> tuple[int, int]:
+    """Line and column of what a path of keys and positions leads to, or of the last part of it that is there."""
     node: Node = root
-    spot = (root.line, root.column)
     for step in path:
         if isinstance(node, Mapping) and step in node.entries:
-            key, node = node.entries[str(step)]
-            spot = (key.line, key.column) if of_key else (node.line, node.column)
+            _, node = node.entries[str(step)]
         elif isinstance(node, Sequence) and isinstance(step, int) and step < len(node.items):
             node = node.items[step]
-            spot = (node.line, node.column)
         else:
             break
-    return spot
+    return node.line, node.column
 
 
 class _Open:
@@ -179,12 +173,12 @@ class _Composer:
 
     def alias(self, event: Any) -> None:
         """`*name` stands for the node that has `&name`."""
+        name = clipped(event.anchor)
         if any(ended.anchor == event.anchor for ended in self.open):
-            raise self.unreadable(event, f"the alias *{event.anchor} stands inside of what it stands for")
+            raise self.unreadable(event, f"the alias *{name} stands inside of what it stands for")
         if event.anchor not in self.anchors:
-            raise self.unreadable(
-                event, f"the alias *{event.anchor} has no &{event.anchor} before it; quote a value that begins with '*'"
-            )
+            hint = "quote a value that begins with '*'"
+            raise self.unreadable(event, f"the alias *{name} has no &{name} before it; {hint}")
         self.add(*self.anchors[event.anchor], None)
 
     def add(self, node: Node, weight: int, anchor: str | None) -> None:
@@ -218,14 +212,14 @@ class _Composer:
             self.merge(parent, value)
         elif key.text in parent.entries:
             first = parent.entries[key.text][0]
-            message = f"the key '{key.text}' is here twice: first in line {first.line}"
+            message = f"the key '{clipped(key.text)}' is here twice: first in line {first.line}"
             self.problems.append(Problem(key.line, key.column, self.key_path(key), message))
         else:
             parent.entries[key.text] = (key, value)
 
     def key_path(self, last: Scalar) -> str:
         """The keys that lead here."""
-        return ".".join([*(level.key.text for level in self.open[:-1] if level.key), last.text])
+        return ".".join(clipped(key.text) for key in [*(level.key for level in self.open[:-1]), last] if key)
 
     def merge(self, parent: _Open, value: Node) -> None:
         """`<<: *base` takes over the keys of another mapping, or of several."""
@@ -240,7 +234,7 @@ class _Composer:
         """Nothing here has a type of its own."""
         if event.tag is not None:
             mark = event.start_mark
-            tag = event.tag.replace(STANDARD_TAG, "!!")
+            tag = clipped(event.tag.replace(STANDARD_TAG, "!!"))
             message = f"the tag '{tag}' means nothing here: leave it out; to make text of a value, quote it"
             self.problems.append(Problem(mark.line + 1, mark.column + 1, "", message))
 

@@ -24,7 +24,6 @@ Finding = tuple[Path, str]
 
 # The kernel's limit for one argument or variable (MAX_ARG_STRLEN), the ending NUL included.
 ARGUMENT_LIMIT = 128 * 1024
-OURS = "CRONFLOW_"
 LONGEST_CIRCLE = 20
 LONGEST_ZONE = 100
 FILE_ENDINGS = (".yaml", ".yml")
@@ -85,14 +84,12 @@ def commands(document: Document) -> Iterator[Finding]:
 
 
 def variables(document: Document) -> Iterator[Finding]:
-    """None takes a name of cronflow's own, none is larger than the kernel can take."""
+    """None is larger than the kernel can take."""
     groups: list[tuple[Path, dict[str, str]]] = [((key,), document.keys.get(key, {})) for key in ("params", "env")]
     groups += [(document.source(name, "env"), task.get("env", {})) for name, task in document.tasks.items()]
     for source, values in groups:
         for name, value in values.items():
-            if name.startswith(OURS):
-                yield (*source, name), f"'{name}' can't be set: names that begin with {OURS} are cronflow's own"
-            elif len(f"{name}={value}".encode()) >= ARGUMENT_LIMIT:
+            if len(f"{name}={value}".encode()) >= ARGUMENT_LIMIT:
                 yield (*source, name), "the value is 128 KiB or more, the kernel takes less: pass a file's name"
 
 
@@ -103,10 +100,8 @@ def needs(document: Document) -> Iterator[Finding]:
     for name, list_ in wanted.items():
         for need in list_:
             if need not in known:
-                yield (
-                    _need_place(document, name, need),
-                    (f"task '{name}' needs '{clipped(need)}': no such task{did_you_mean(need, known)}"),
-                )
+                said = f"task '{name}' needs '{clipped(need)}': no such task{did_you_mean(need, known)}"
+                yield _need_place(document, name, need), said
     for circle in graph.cycles(wanted):
         yield _need_place(document, circle[0], circle[1]), _circular(circle)
 
@@ -218,10 +213,8 @@ def truncation(document: Document) -> Iterator[Finding]:
     for name, task in document.tasks.items():
         match = _TRUNCATING.search(task.get("run") or "")
         if match:
-            yield (
-                document.source(name, "run"),
-                (f"opening {match[1]} empties the log: write '>&1' or '>&2', append with '>>', or set 'output: pipe'"),
-            )
+            instead = "write '>&1' or '>&2', append with '>>', or set 'output: pipe'"
+            yield document.source(name, "run"), f"opening {match[1]} empties the log: {instead}"
 
 
 Rule = Callable[[Document], Iterator[Finding]]

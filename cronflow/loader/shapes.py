@@ -30,6 +30,7 @@ OTHERS: dict[Any, str] = {
     Config: "; it is a key of config.yaml",
 }
 KINDS = {"int": "number", "float": "number", "timestamp": "date", "bool": "boolean", "null": "null"}
+OURS = "CRONFLOW_"
 TRUE = {"yes", "true", "on"}
 # Enough to learn from: a file of nothing but slips is not what hints are for.
 MOST_HINTS = 100
@@ -145,9 +146,22 @@ class Text(Struct, frozen=True):
                 node, key, "has a character that no command and no variable can hold: NUL, or half a pair"
             )
         if self.pattern and not re.search(self.pattern + r"(?!\n)", node.text):
+            expected = EXPECTATION.get(self.pattern, f"text that matches {self.pattern}")
             # Letters that only look like others are shown by their numbers.
-            raise report.wrong(node, key, f"expected {EXPECTATION[self.pattern]}; found {clipped(node.text)!a}")
+            raise report.wrong(node, key, f"expected {expected}; found {clipped(node.text)!a}")
         return node.text
+
+
+class Variable(Struct, frozen=True):
+    """The name of an environment variable that a file may set."""
+
+    def read(self, node: Node, key: str, report: Report) -> str:
+        """The name."""
+        name = Text(ENV_NAME_PATTERN).read(node, key, report)
+        if name.startswith(OURS):
+            said = f"'{clipped(name)}' can't be set: names that begin with {OURS} are cronflow's own"
+            raise report.wrong(node, key, said)
+        return name
 
 
 class Number(Struct, frozen=True):
@@ -235,7 +249,7 @@ class OneOrMore(Struct, frozen=True):
             except Wrong:
                 continue
             if value in values:
-                report.add(item, f"{key}[{position}]", f"{value!r} is in the list twice")
+                report.add(item, f"{key}[{position}]", f"{clipped(value)!r} is in the list twice")
             values[value] = None
         return tuple(values)
 
@@ -322,7 +336,7 @@ def _table(info: Any) -> Shape:
 
 def _variables(_info: Any) -> Shape:
     """Environment variables."""
-    return Table(Text(ENV_NAME_PATTERN), Text(), "variables with text, such as {LANG: C.UTF-8}")
+    return Table(Variable(), Text(), "variables with text, such as {LANG: C.UTF-8}")
 
 
 @cache

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from cronflow.problem import Problem
+from cronflow.problem import Problem, clipped
 
 # A cron expression as people type it: five fields, or one of cron's words.
 _CRON = re.compile(r"([*/0-9A-Za-z,-]+( +[*/0-9A-Za-z,-]+){4}|@[a-z]+)")
@@ -47,5 +47,5 @@ def _of_value(rest: str, error: Any) -> str:
         return f"not YAML: {error.problem}"
     value = re.split(" #", rest)[0].rstrip()
     if _CRON.fullmatch(value):
-        return f'quote the schedule: "{value}"'
+        return f'quote the schedule: "{clipped(value)}"'
     return f"a value that begins with '{rest[0]}' must be quoted"

@@ -316,6 +316,10 @@ BAD_CONFIGS = [
             "2:29: defaults: unknown key 'retires'; did you mean 'retries'?",
         ],
     ),
+    (
+        "defaults: {env: {CRONFLOW_DS: x}}\n",
+        ["1:18: defaults.env: 'CRONFLOW_DS' can't be set: names that begin with CRONFLOW_ are cronflow's own"],
+    ),
     ("- a\n", ["1:1: expected keys with values, such as timezone; found a list"]),
     ("max_tasks: 3\n---\nmax_tasks: 4\n", ["3:1: a second document: config.yaml holds one"]),
     ("max_tasks: 3\nmax_tasks: 4\n", ["2:1: the key 'max_tasks' is here twice: first in line 1"]),
