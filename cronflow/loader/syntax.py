@@ -1,6 +1,7 @@
 """What YAML's parser complains about, in words that say what to do."""
 
 import re
+from itertools import islice
 from typing import Any
 
 from cronflow.problem import Problem, clipped
@@ -9,13 +10,15 @@ from cronflow.problem import Problem, clipped
 _CRON = re.compile(r"([*/0-9A-Za-z,-]+( +[*/0-9A-Za-z,-]+){4}|@[a-z]+)")
 _SPECIAL = "*@`%&!|>"
 
-# The parser's words, and ours. `{context}` is the line where the thing began that went wrong: it is the place to tell.
+# The parser's words (libyaml's, or those of PyYAML's own in Python), and ours. Where ours have `{context}`, the line in
+# which the thing began that went wrong, that is the place to tell.
 _SAYINGS = {
     "mapping values are not allowed": "a ': ' that can't be here: quote the value, or mend the indentation",
     "found unexpected end of stream": "the quote that opens in line {context} is never closed",
-    "did not find expected ',' or ']'": "expected ',' or ']' in the list that opens in line {context}",
-    "did not find expected ',' or '}'": "expected ',' or '}' in the mapping that opens in line {context}",
+    "expected ',' or ']'": "expected ',' or ']' in the list that opens in line {context}",
+    "expected ',' or '}'": "expected ',' or '}' in the mapping that opens in line {context}",
     "did not find expected key": "expected a key: check the indentation, and the quotes of the line above",
+    "expected <block end>": "expected a key: check the indentation, and the quotes of the line above",
     "did not find expected '-' indicator": "expected '- ', as the lines above begin",
     "could not find expected ':'": "expected ':' and a value after the key",
     "did not find expected <document start>": "expected the end here, or '---': check the indentation",
@@ -29,8 +32,7 @@ def explain(text: str, error: Any) -> Problem:
     if mark is None:
         return Problem(1, 1, "", f"not YAML: {error}")
     context = error.context_mark or mark
-    lines = [*text.splitlines(), ""]
-    line = lines[min(mark.line, len(lines) - 1)]
+    line = _line(text, mark)
     if "\t" in line[: len(line) - len(line.lstrip())]:
         return Problem(mark.line + 1, line.index("\t") + 1, "", "a tab: indent with spaces")
     ours = next((ours for words, ours in _SAYINGS.items() if words in error.problem), "")
@@ -38,7 +40,12 @@ def explain(text: str, error: Any) -> Problem:
         spot = context if "{context}" in ours else mark
         return Problem(spot.line + 1, spot.column + 1, "", ours.replace("{context}", str(context.line + 1)))
     spot = context if "scanning a" in (error.context or "") else mark
-    return Problem(spot.line + 1, spot.column + 1, "", _of_value(lines[spot.line][spot.column :].strip(), error))
+    return Problem(spot.line + 1, spot.column + 1, "", _of_value(_line(text, spot)[spot.column :].strip(), error))
+
+
+def _line(text: str, mark: Any) -> str:
+    """The line of a place; empty behind the end."""
+    return next(islice(text.splitlines(), mark.line, None), "")
 
 
 def _of_value(rest: str, error: Any) -> str:

@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 
-from cronflow.loader import pipeline_file
+from cronflow.loader import nodes, pipeline_file
 from cronflow.loader.pipeline_file import Loaded
 from cronflow.problem import show
 from cronflow.spec import Config
@@ -30,7 +31,9 @@ def warned(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
-def test_every_problem_is_told_at_its_place(path: Path) -> None:
+@pytest.mark.parametrize("parser", [nodes.LOADER, yaml.SafeLoader], ids=["libyaml", "python"])
+def test_every_problem_is_told_at_its_place(path: Path, parser: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nodes, "LOADER", parser)
     loaded = parse(path.read_text(encoding="utf-8"), path.stem)
     assert [show(path.name, problem) for problem in loaded.problems] == (
         path.with_suffix(".txt").read_text(encoding="utf-8").splitlines()
