@@ -182,18 +182,33 @@ def hold(place: Layout, fresh: Run, *, force: bool) -> claims.Held:
 
 
 def left_behind(place: Layout, fresh: Run) -> claims.Held | None:
-    """An open run by hand that nobody drives and that the same command would make."""
+    """An open run by hand that nobody drives and that the same command would make.
+
+    What else nobody drives and nobody can go on with is tidied up on the way: claims that were killed before they
+    made a run, records that can't be read.
+    """
     for pipeline, name in claims.open_runs(place):
         if pipeline != fresh.pipeline or run_id.is_due(name) or claims.is_driven(place, pipeline, name):
             continue
-        with told("read", place.run(pipeline, name)):
-            stored = claims.read_run(place.run(pipeline, name))
-        if stored is not None and is_same_wish(stored, fresh):
+        if is_worth_taking(place, name, fresh):
             held = claims.take(place, pipeline, name)
             if isinstance(held, claims.Held):
                 warn(f"taking over {pipeline} {name}, which was left behind; --force starts another one instead")
                 return held
+            if held.why == "unreadable":
+                warn(held.detail)
     return None
+
+
+def is_worth_taking(place: Layout, name: str, fresh: Run) -> bool:
+    """Whether an entry that nobody drives is the same wish, or nothing that anybody will ever drive."""
+    try:
+        stored = claims.read_run(place.run(fresh.pipeline, name))
+    except claims.UnreadableError:
+        return True
+    except StateTrouble:
+        return False
+    return stored is None or stored.state in RUN_ENDED or is_same_wish(stored, fresh)
 
 
 def claim(place: Layout, fresh: Run) -> claims.Held | claims.Taken:

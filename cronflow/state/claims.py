@@ -10,16 +10,20 @@ entry. An entry without a run is dropped by whoever finds it; one whose run has 
 import contextlib
 import os
 import shutil
+import time
 from collections.abc import Callable
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
+from cronflow import clock
 from cronflow.errors import StateTrouble
 from cronflow.record import RUN_ENDED, SCHEMA, Run
 from cronflow.state import attempts, files, layout, locks
 from cronflow.state.layout import Layout
+
+SOON = 1.0  # seconds; between a claim's entry and its run there are a few files to write
 
 _decode = msgspec.json.Decoder(Run).decode
 _encode = msgspec.json.Encoder().encode
@@ -64,7 +68,7 @@ class Held:
 
 
 class Taken(Struct, frozen=True):
-    """Why a run could not be claimed or taken over. `run` is its record where there is one."""
+    """Why a run could not be claimed or taken over. `run` is the record of one that has ended."""
 
     why: Literal["running", "ended", "pruned", "full", "unreadable", "newer"]
     run: Run | None = None
@@ -80,20 +84,45 @@ def claim(place: Layout, run: Run, admit: Callable[[], bool] | None = None) -> H
     with files.told("claim a run", place.root):
         for directory in (place.open, place.active(run.pipeline), os.path.dirname(place.run(run.pipeline, run.run_id))):
             files.make_dirs(directory)
-        entry = place.entry(run.pipeline, run.run_id)
-        fd = locks.open_locked(entry)
+        fd = _lock_entry(place, run.pipeline, run.run_id)
         if fd is None:
-            return Taken("running", read_run(place.run(run.pipeline, run.run_id)))
+            return Taken("running")
         try:
             held = _claim_locked(place, run, fd, admit)
         except BaseException:
             os.close(fd)
             raise
-        if isinstance(held, Taken):
-            if held.why != "newer":
-                files.remove(entry)
+        return _held_or_dropped(place, run.pipeline, run.run_id, fd, held)
+
+
+def _lock_entry(place: Layout, pipeline: str, run_id: str) -> int | None:
+    """The lock on a run's entry; None where somebody drives the run.
+
+    Who holds the entry while there is no run is about to make it, or to drop what a killed claimant left: one waits
+    for that.
+    """
+    end = clock.awake() + SOON
+    while (fd := locks.open_locked(place.entry(pipeline, run_id))) is None:
+        if os.path.isdir(place.run(pipeline, run_id)) or clock.awake() > end:
+            return None
+        time.sleep(SOON / 500)
+    return fd
+
+
+def _held_or_dropped(place: Layout, pipeline: str, run_id: str, fd: int, found: Held | Taken) -> Held | Taken:
+    """Keep the entry of a run that is held; a newer cronflow's run may be open too. Any other is given up."""
+    if isinstance(found, Taken):
+        if found.why == "newer":
             os.close(fd)
-        return held
+        else:
+            _drop_entry(place, pipeline, run_id, fd)
+    return found
+
+
+def _drop_entry(place: Layout, pipeline: str, run_id: str, fd: int) -> None:
+    """Give up an entry that there is nothing to drive for."""
+    files.remove(place.entry(pipeline, run_id))
+    os.close(fd)
 
 
 def _claim_locked(place: Layout, run: Run, fd: int, admit: Callable[[], bool] | None) -> Held | Taken:
@@ -112,20 +141,26 @@ def _claim_locked(place: Layout, run: Run, fd: int, admit: Callable[[], bool] | 
 def _make(place: Layout, run: Run, fd: int) -> Held | Taken:
     """The rename that makes a run exist."""
     run_dir = place.run(run.pipeline, run.run_id)
-    draft = f"{run_dir}.{os.getpid()}.draft"
-    shutil.rmtree(draft, ignore_errors=True)
+    draft = _clear_draft(run_dir)
     os.mkdir(draft, files.PRIVATE_DIR)
     files.write_new(f"{draft}/{layout.RECORD}", _encode(run))
     files.sync_dir(draft)
     try:
         os.rename(draft, run_dir)
     except OSError:
-        shutil.rmtree(draft, ignore_errors=True)
+        _clear_draft(run_dir)
         if os.path.isdir(run_dir):
             return _existing(place, run_dir, fd)
         raise
     files.sync_dir(os.path.dirname(run_dir))
     return Held(place, run, fd)
+
+
+def _clear_draft(run_dir: str) -> str:
+    """Where the claim of this run makes it; what a killed claimant left there goes. For who holds the entry."""
+    draft = f"{run_dir}.draft"
+    shutil.rmtree(draft, ignore_errors=True)
+    return draft
 
 
 def _existing(place: Layout, run_dir: str, fd: int) -> Held | Taken:
@@ -155,7 +190,10 @@ def start_over(place: Layout, run: Run) -> Held | Taken:
         files.make_dirs(place.open)
         files.make_dirs(run_dir)
         fd = locks.open_locked(place.entry(run.pipeline, run.run_id))
-        if fd is None or any_running(run_dir):
+        if fd is None:
+            return Taken("running")
+        if any_running(run_dir):
+            _drop_entry(place, run.pipeline, run.run_id, fd)
             return Taken("running")
         first: dict[str, int] = {}
         for found in filter(None, map(layout.of_attempt, os.listdir(run_dir))):
@@ -173,19 +211,19 @@ def any_running(run_dir: str) -> bool:
 
 
 def take(place: Layout, pipeline: str, run_id: str) -> Held | Taken:
-    """Take over an open run that nobody drives. An entry without a run, or of a run that ended, is dropped."""
+    """Take over an open run that nobody drives. An entry without a run, or with one that has ended, is dropped."""
     entry = place.entry(pipeline, run_id)
     with files.told("take over a run", entry):
         fd = locks.open_locked(entry)
         if fd is None:
             return Taken("running")
         run_dir = place.run(pipeline, run_id)
-        held = _existing(place, run_dir, fd) if os.path.isdir(run_dir) else Taken("ended")
-        if isinstance(held, Taken):
-            if held.why == "ended":
-                files.remove(entry)
-            os.close(fd)
-        return held
+        if not os.path.isdir(run_dir):
+            _clear_draft(run_dir)
+            held: Held | Taken = Taken("ended")
+        else:
+            held = _existing(place, run_dir, fd)
+        return _held_or_dropped(place, pipeline, run_id, fd, held)
 
 
 def reopen(place: Layout, pipeline: str, run_id: str) -> Held | Taken:
@@ -242,7 +280,7 @@ def read_run(run_dir: str) -> Run | None:
         return None
     try:
         run = _decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except attempts.NO_RECORD as error:
         newer = newer_schema(content)
         if newer:
             raise StateTrouble(f"{path}: {newer}") from error
@@ -258,7 +296,7 @@ class _Versioned(Struct):
 
 def newer_schema(content: bytes) -> str | None:
     """What to say of a record that a newer cronflow wrote; None for any other."""
-    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+    with contextlib.suppress(*attempts.NO_RECORD):
         number = msgspec.json.decode(content, type=_Versioned).schema
         if number > SCHEMA:
             return f"written by a newer cronflow (schema {number}; this one reads up to {SCHEMA}): upgrade to read it"
@@ -288,7 +326,7 @@ def is_pruned(place: Layout, pipeline: str, run_id: str) -> bool:
     if content is None or run_id.encode() not in content:
         return False
     for line in content.splitlines():
-        with contextlib.suppress(msgspec.DecodeError):
+        with contextlib.suppress(*attempts.NO_RECORD):
             if msgspec.json.decode(line, type=_PrunedLine).run_id == run_id:
                 return True
     return False
