@@ -39,6 +39,12 @@ def started(cronflow: Cronflow, *arguments: object, **popen: Any) -> Iterator[su
         process.communicate()
 
 
+def until_driving(process: subprocess.Popen[str]) -> str:
+    """Wait for a `run` to hold its run and to heed signals: then it says which run it is. Returns what it says."""
+    assert process.stdout
+    return process.stdout.readline()
+
+
 def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     """Its exit code, and what it printed on both streams, once it has ended by itself."""
     out, errors = process.communicate(timeout=PATIENCE)
