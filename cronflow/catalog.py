@@ -89,7 +89,9 @@ def read_file(path: str, pipelines_dir: str) -> Catalog:
     configs = _config_files(config_path, config.problems, config.warnings)
     if path == config_path:
         return Catalog({}, configs, config.config)
-    outside = [problem for place in trust.directories_of(path, pipelines_dir) for problem in directory.distrust(place)]
+    any_owner = not pipeline_file.is_inside(path, pipelines_dir)
+    places = trust.directories_of(path, pipelines_dir)
+    outside = [problem for place in places for problem in directory.distrust(place, any_owner=any_owner)]
     loaded = pipeline_file.load(path, pipelines_dir=pipelines_dir, config=config.config)
     file = _file(path, directory.entry_of((), loaded), tuple(outside))
     pipelines = {pipeline.name: Found(pipeline, path, config.config) for pipeline in file.pipelines}

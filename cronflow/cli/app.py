@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from cronflow import __version__
 from cronflow.cli.output import settle
-from cronflow.errors import CronflowError
+from cronflow.errors import BadPipeline, CronflowError
 
 # name: the line that `cronflow --help` shows. The module is `cronflow.cli.NAME`, `-` as `_`.
 COMMANDS = {
@@ -107,6 +107,10 @@ def invoke(arguments: list[str]) -> int:
     command = typer.main.get_command(app)
     try:
         code = command.main(args=arguments, prog_name="cronflow", standalone_mode=False)
+    except BadPipeline as error:
+        # `file:line:column: …` from the first column on, so that an editor can jump there.
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
     except CronflowError as error:
         complain(str(error))
         return error.exit_code

@@ -57,10 +57,10 @@ def entry_of(stamp: Stamp, loaded: "Loaded") -> Entry:
     return Entry(stamp, loaded.names, pipelines, loaded.problems, loaded.warnings)
 
 
-def distrust(directory: str) -> Iterator[Problem]:
-    """Why no file of a directory can be trusted."""
+def distrust(directory: str, *, any_owner: bool = False) -> Iterator[Problem]:
+    """Why no file of a directory can be trusted. `any_owner` as for `trust.refusals`."""
     try:
-        refusals = trust.refusals(directory, os.stat(directory))
+        refusals = trust.refusals(directory, os.stat(directory), any_owner=any_owner)
     except OSError as error:
         refusals = [f"can't look at {directory}: {error.strerror}"]
     return (Problem(1, 1, "", refusal) for refusal in refusals)

@@ -43,11 +43,16 @@ def default_name(path: str, pipelines_dir: str) -> str:
     return stem.replace("/", ".")
 
 
+def is_inside(path: str, pipelines_dir: str) -> bool:
+    """Whether a file is below the pipelines directory."""
+    return path.startswith(pipelines_dir.rstrip("/") + "/")
+
+
 def load(path: str, *, pipelines_dir: str, config: Config) -> Loaded:
     """Read, check and resolve a file. `path` and `pipelines_dir` are absolute. Never raises for what is in it."""
     name = default_name(path, pipelines_dir)
     try:
-        text = source.read(path)
+        text = source.read(path, any_owner=not is_inside(path, pipelines_dir))
     except source.Unusable as trouble:
         return Loaded(names={printable(name): (1, 1)}, problems=trouble.problems)
     return parse(text, name=name, directory=os.path.dirname(path), config=config)

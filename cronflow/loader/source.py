@@ -22,11 +22,11 @@ class Unusable(Exception):
         self.problems = problems
 
 
-def read(path: str) -> str:
-    """The file's text. Raises Unusable."""
+def read(path: str, *, any_owner: bool = False) -> str:
+    """The file's text. Raises Unusable. `any_owner` as for `trust.refusals`."""
     if not _is_utf8(path):
         raise Unusable(Problem(1, 1, "", "the path is not UTF-8: rename the file, or the directory"))
-    content = _content(path)
+    content = _content(path, any_owner=any_owner)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -55,26 +55,26 @@ def _is_utf8(path: str) -> bool:
     return True
 
 
-def _content(path: str) -> bytes:
+def _content(path: str, *, any_owner: bool) -> bytes:
     """The bytes of a trusted file, not more than the limit. A file that is no file is not waited for."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise Unusable(Problem(1, 1, "", f"can't be read: {error.strerror}")) from None
     try:
-        return _trusted_content(path, fd)
+        return _trusted_content(path, fd, any_owner=any_owner)
     except OSError as error:
         raise Unusable(Problem(1, 1, "", f"can't be read: {error.strerror}")) from None
     finally:
         os.close(fd)
 
 
-def _trusted_content(path: str, fd: int) -> bytes:
+def _trusted_content(path: str, fd: int, *, any_owner: bool) -> bytes:
     """The bytes of an open file, if it is one to be trusted."""
     status = os.fstat(fd)
     if not stat.S_ISREG(status.st_mode):
         raise Unusable(Problem(1, 1, "", "not a regular file"))
-    refusals = trust.refusals(path, status)
+    refusals = trust.refusals(path, status, any_owner=any_owner)
     if refusals:
         raise Unusable(*(Problem(1, 1, "", refusal) for refusal in refusals))
     content = b""

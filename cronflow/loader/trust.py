@@ -5,13 +5,17 @@ import stat
 from functools import lru_cache
 
 
-def refusals(path: str, status: os.stat_result) -> list[str]:
-    """Why a file or directory can't be trusted, each with the command that mends it. Empty where it can."""
+def refusals(path: str, status: os.stat_result, *, any_owner: bool = False) -> list[str]:
+    """Why a file or directory can't be trusted, each with the command that mends it. Empty where it can.
+
+    `any_owner` is for a file that a person named from outside the pipelines directory: that is trust enough in its
+    owner, as it is for `sh FILE`.
+    """
     found = []
     mode = status.st_mode
     # In a sticky directory such as /tmp everybody has files of their own; each is looked at itself.
     is_shared = stat.S_ISDIR(mode) and mode & stat.S_ISVTX
-    if status.st_uid not in {0, os.geteuid()}:
+    if not any_owner and status.st_uid not in {0, os.geteuid()}:
         found.append((f"{path} belongs to {user_name(status.st_uid)}", f"chown {user_name(os.geteuid())}"))
     if mode & stat.S_IWOTH and not is_shared:
         found.append((f"others may write {path}", "chmod o-w"))

@@ -141,6 +141,7 @@ def test_another_owner() -> None:
         f"/srv/etl.yaml belongs to 987654: chown {me} /srv/etl.yaml"
     ]
     assert trust.refusals("/srv/etl.yaml", status(0, 0, 0o100644)) == []
+    assert trust.refusals("/srv/etl.yaml", status(987654, 0, 0o100644), any_owner=True) == []
 
 
 def test_a_directory_where_everybody_has_their_own() -> None:
