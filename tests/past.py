@@ -24,14 +24,15 @@ def pipeline(name: str = "etl", tasks: Sequence[str] = ("extract", "load"), **ke
 
 
 def attempt(
-    start: float, end: float | None, state: AttemptState = "succeeded", number: int = 1, **keys: Any
+    start: float, end: float | None, state: AttemptState = "succeeded", number: int = 1, days_ago: int = 0, **keys: Any
 ) -> Attempt:
     """One attempt from `start` to `end`, seconds after the due time; running where there is no end."""
+    due = MIDNIGHT - days_ago * DAY
     return Attempt(
         number=number,
         state="running" if end is None else state,
-        started_at=instant.to_text(MIDNIGHT + start),
-        ended_at=None if end is None else instant.to_text(MIDNIGHT + end),
+        started_at=instant.to_text(due + start),
+        ended_at=None if end is None else instant.to_text(due + end),
         **keys,
     )
 
@@ -44,11 +45,13 @@ def task(state: TaskState, *attempts: Attempt, **keys: Any) -> TaskRun:
 def run(
     definition: Pipeline | None = None, days_ago: int = 0, tasks: Mapping[str, TaskRun] | None = None, **keys: Any
 ) -> Run:
-    """The run of one period, succeeded unless `keys` say otherwise. `days_ago` moves its due time, not its tasks."""
+    """The run of one period, succeeded unless `keys` say otherwise. `days_ago` moves its due time."""
     due = MIDNIGHT - days_ago * DAY
     definition = definition or pipeline()
     if tasks is None:
-        tasks = {name: task("succeeded", attempt(0, 1, log=f"{name}.1.log")) for name in definition.tasks}
+        tasks = {
+            name: task("succeeded", attempt(0, 1, days_ago=days_ago, log=f"{name}.1.log")) for name in definition.tasks
+        }
     values: dict[str, Any] = {
         "pipeline": definition.name,
         "run_id": instant.compact(due),

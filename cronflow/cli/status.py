@@ -103,8 +103,8 @@ class Everything:
         survey = self._request.survey()
         entries = [entry(standing) for standing in self._standings(survey)]
         faults = [fault(survey, file.path, file.problems) for file in survey.bad_files()]
-        lines = overview(entries, faults, survey.now, screen.look())
-        return lines or [line(self._nothing(), "dim")], False
+        look = screen.look()
+        return overview(entries, faults, survey.now, look) or look.fold(line(self._nothing(), "dim"), 2), False
 
     def _nothing(self) -> str:
         if self._request.state:

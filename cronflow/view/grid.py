@@ -39,7 +39,7 @@ def grid(heading: Heading, runs: Sequence[Run], now: float, look: Look) -> list[
     """The heading, the grid, and what its signs mean."""
     above = [folded for spans in head(heading, now) for folded in look.fold(spans, 2)]
     if not runs:
-        return [*above, (), line("no runs", "dim")]
+        return [*above, (), *look.fold(line(f"no runs yet; start one with: cronflow run {heading.name}", "dim"), 2)]
     states = {run.state for run in runs} | {task.state for run in runs for task in run.tasks.values()}
     below = legend({*states}, look)
     return [*above, (), *body(heading.wall, runs, now, look), *([(), *below] if below else [])]

@@ -105,8 +105,9 @@ def sign(state: str, look: Look) -> Span:
 
 def word(state: str, look: Look) -> Line:
     """A state as a word in its tone, led by its sign."""
-    said = span(WORDS.get(state, state), TONES.get(state, "plain"))
-    return (sign(state, look), Span(" "), said) if look.signs.led else (said,)
+    tone = TONES.get(state, "plain")
+    said = span(WORDS.get(state, state), tone)
+    return (sign(state, look), Span(" ", tone), said) if look.signs.led else (said,)
 
 
 def row(states: list[str], look: Look) -> Line:

@@ -156,4 +156,4 @@ def test_a_record_that_can_not_be_read_is_a_row() -> None:
 
 def test_no_runs_is_said() -> None:
     heading = Heading(name="new", instead="by hand", wall=Wall("UTC"))
-    assert drawn(Look(80, UNICODE), heading=heading) == "new\ntimes in UTC, by hand\n\nno runs\n"
+    assert drawn(Look(80, UNICODE), heading=heading) == "new\ntimes in UTC, by hand\n\nno runs yet; start one with: cronflow run new\n"
