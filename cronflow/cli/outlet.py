@@ -16,11 +16,11 @@ STRONG, USUAL = "\x1b[1m", "\x1b[0m"
 
 
 class Outlet:
-    """Standard output for a program: what is in a log goes out as it is."""
+    """An open file for a program to read: what is in a log goes out as it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, fd: int) -> None:
         """At the beginning of a line."""
-        self._fd = sys.stdout.fileno()
+        self._fd = fd
         self._mid_line = False
 
     def log(self, chunk: bytes) -> None:
@@ -60,12 +60,12 @@ class Outlet:
 
 
 class TerminalOutlet(Outlet):
-    """Standard output for a person: no byte of a log can do anything to the terminal."""
+    """A terminal for a person: no byte of a log can do anything to the terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, fd: int, encoding: str) -> None:
         """With nothing half decoded."""
-        super().__init__()
-        self._encoding = sys.stdout.encoding or "ascii"
+        super().__init__(fd)
+        self._encoding = encoding
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def log(self, chunk: bytes) -> None:
@@ -85,4 +85,5 @@ class TerminalOutlet(Outlet):
 
 def outlet() -> Outlet:
     """What standard output is."""
-    return TerminalOutlet() if sys.stdout.isatty() else Outlet()
+    fd = sys.stdout.fileno()
+    return TerminalOutlet(fd, sys.stdout.encoding or "ascii") if sys.stdout.isatty() else Outlet(fd)
