@@ -14,6 +14,7 @@ from msgspec import Raw, Struct
 
 from cronflow.problem import Problem
 from cronflow.spec import Config
+from cronflow.state.files import make_dirs
 
 # A file changed twice within one tick of the kernel's clock keeps its times: what is this fresh is read again.
 FRESH_NS = 50_000_000
@@ -85,7 +86,7 @@ def write(directory: str, cache: Cache) -> None:
     draft = f"{_path(directory, cache)}.{os.getpid()}.draft"
     try:
         content = msgspec.json.encode(cache)
-        os.makedirs(directory, mode=0o700, exist_ok=True)
+        make_dirs(directory)
         fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with open(fd, "wb") as file:
             file.write(content)

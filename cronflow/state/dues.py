@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from cronflow import instant
 from cronflow.spec import Pipeline
+from cronflow.state import files
 from cronflow.state.layout import Layout
 from cronflow.wall import Wall
 
@@ -77,8 +78,8 @@ class Dues:
         current = {key: known for key, known in self._kept.items() if known.span(now)}
         draft = f"{self._path}.{os.getpid()}.draft"
         with suppress(OSError):
-            os.makedirs(self._directory, mode=0o700, exist_ok=True)
-            with open(draft, "wb") as file:
+            files.make_dirs(self._directory)
+            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, files.PRIVATE_FILE), "wb") as file:
                 file.write(msgspec.json.encode(current))
             os.replace(draft, self._path)
 
