@@ -45,7 +45,7 @@ class Engine:
     def __init__(self, place: Layout, config: Config, environment: dict[str, str], listener: Listener) -> None:
         """`environment` is what tasks get below everything else: the engine's own."""
         files.make_dirs(place.root)
-        executor.keep_descriptors()
+        executor.prepare()
         self.place = place
         self.config = config
         self.listener = listener

@@ -78,8 +78,13 @@ class Order(Struct, frozen=True, kw_only=True):
     slot: int | None
 
 
-def keep_descriptors() -> None:
-    """Keep from every task what this process was started with beside the three standard streams: locks, pipes."""
+def prepare() -> None:
+    """Make this a process that starts tasks. Raises ValueError outside the main thread.
+
+    What it was started with beside the three standard streams (locks, pipes) is kept from them, and the kernel
+    keeps what they used until it is asked: where SIGCHLD is ignored, it does not.
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for name in os.listdir("/proc/self/fd"):
         if int(name) > 2:
             with suppress(OSError):

@@ -31,7 +31,7 @@ class Outcome(Struct, frozen=True):
 
 @pytest.fixture
 def order(tmp_path: Path) -> Order:
-    executor.keep_descriptors()
+    executor.prepare()
     run_dir, cwd = tmp_path / "run", tmp_path / "cwd"
     run_dir.mkdir()
     cwd.mkdir()
@@ -362,7 +362,7 @@ def test_a_task_has_three_descriptors(order: Order, tmp_path: Path, command: str
 def test_what_was_inherited_is_kept_from_tasks(order: Order) -> None:
     read, write = os.pipe()
     os.set_inheritable(write, True)
-    executor.keep_descriptors()
+    executor.prepare()
     assert not os.get_inheritable(write)
     os.close(read)
     os.close(write)
