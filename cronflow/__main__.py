@@ -11,7 +11,9 @@ def main() -> None:
     try:
         from cronflow.cli.app import invoke
 
+        # A run of a thousand tasks makes a hundred thousand small values and no circles: look for those rarely.
         gc.freeze()
+        gc.set_threshold(100_000)
         gc.enable()
         sys.exit(invoke(sys.argv[1:]))
     except KeyboardInterrupt:
