@@ -61,14 +61,14 @@ def body(wall: Wall, runs: Sequence[Run], now: float, look: Look) -> list[Line]:
     """The rows, in the roomiest of the three ways that fits."""
     names = task_names(runs)
     lead, notes = leading(wall, runs, now, look), Column("", [note(run) for run in runs], keep=2, least=12)
-    if len(names) <= MOST_NAMED:
+    if 0 < len(names) <= MOST_NAMED:
         named = [Column(name, [cell(run.tasks.get(name), now, look) for run in runs]) for name in names]
-        if fits([lead[0], *named], look):
+        if fits([*lead[:2], *named], look):
             return table([*lead, *named, notes], look)
         signs = Column("", [beads(run, names, look) for run in runs])
         if fits([lead[0], Column("", [*signs.rows, *stair_room(names)])], look):
             return on_stairs(names, lead, signs, notes, look)
-    counted = Column("tasks", [tally(run, look) for run in runs], keep=5, least=10)
+    counted = Column("tasks", [tally(run, look) for run in runs], keep=8, least=10)
     return table([*lead, counted, notes], look)
 
 
@@ -88,7 +88,7 @@ def leading(wall: Wall, runs: Sequence[Run], now: float, look: Look) -> list[Col
     signs = [sign(run.state, look) for run in runs]
     return [
         Column("  due", [(mark, *line(f" {at}")) for mark, at in zip(signs, dues, strict=True)]),
-        Column("period from", [line(period_from(run, wall), "dim") for run in runs], keep=3),
+        Column("period from", [line(period_from(run, wall), "dim") for run in runs], keep=7),
         Column("state", [() if look.signs.led else word(run.state, look) for run in runs], keep=1),
         Column("took", [line(took(run, now)) for run in runs], keep=4, right=True),
     ]
@@ -125,7 +125,8 @@ def beads(run: Run, names: Sequence[str], look: Look) -> Line:
 
 def on_stairs(names: Sequence[str], lead: list[Column], signs: Column, notes: Column, look: Look) -> list[Line]:
     """The rows with signs only; the tasks' names stand on a stair above them, each over its column."""
-    room = None if look.width is None else look.width - full(signs) - GAP
+    steps = max(2 * at + 2 + len(name) for at, name in enumerate(names))
+    room = None if look.width is None else max(full(lead[0]), look.width - max(full(signs), steps) - GAP)
     left = table(lead, Look(room, look.signs))
     margin = Span(" " * (width(left[0]) + GAP))
     stair = [(margin, *step(names, at, look)) for at in range(len(names))]

@@ -81,16 +81,16 @@ def test_a_program_gets_the_state_as_a_word() -> None:
 
 
 def test_names_go_on_a_stair_where_columns_are_too_wide() -> None:
-    assert drawn(Look(44, UNICODE), BADLY, WELL) == dedent("""\
+    assert drawn(Look(50, UNICODE), BADLY, WELL) == dedent("""\
         daily_sales  Yesterday's orders
-        '0 1 * * *', times in Europe/Berlin, next
-          due 2026-11-23 01:00, in 15h
+        '0 1 * * *', times in Europe/Berlin, next due
+          2026-11-23 01:00, in 15h
 
-                                   ╭ pull_orders
-                                   │ ╭ load
-          due                took  │ │ ╭ refresh
-        ✗ 2026-11-22 01:00  1m40s  ● ✗ ⊘  task 'loa…
-        ● 2026-11-21 01:00  1m40s  ● ● ●
+                                         ╭ pull_orders
+                                         │ ╭ load
+          due               period from  │ │ ╭ refresh
+        ✗ 2026-11-22 01:00  2026-11-21   ● ✗ ⊘  task 'loa…
+        ● 2026-11-21 01:00  2026-11-20   ● ● ●
 
         ● succeeded   ✗ failed   ⊘ upstream failed
     """)
@@ -156,4 +156,9 @@ def test_a_record_that_can_not_be_read_is_a_row() -> None:
 
 def test_no_runs_is_said() -> None:
     heading = Heading(name="new", instead="by hand", wall=Wall("UTC"))
-    assert drawn(Look(80, UNICODE), heading=heading) == "new\ntimes in UTC, by hand\n\nno runs yet; start one with: cronflow run new\n"
+    assert drawn(Look(80, UNICODE), heading=heading).splitlines() == [
+        "new",
+        "times in UTC, by hand",
+        "",
+        "no runs yet; start one with: cronflow run new",
+    ]
