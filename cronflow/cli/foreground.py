@@ -57,6 +57,7 @@ class Lines(Listener):
         """`stream` may go away meanwhile."""
         self._stream: TextIO | None = stream
         self._said: dict[str, tuple[str, int]] = {}
+        self._second, self._clock_text = -1, ""
 
     def opened(self, driven: Driven) -> None:
         """A run is being driven from now on."""
@@ -69,7 +70,14 @@ class Lines(Listener):
         key = (f"{record.state} {record.reason}", len(record.attempts))
         if self._said.get(name) != key and record.state != "pending":
             self._said[name] = key
-            self.say(progress.event(driven.run, name, record, self._wall, clock.now(), self._widest))
+            now = clock.now()
+            self.say(f"{self._clock(int(now))}  {progress.event(driven.run, name, record, now, self._widest)}")
+
+    def _clock(self, second: int) -> str:
+        """The time of day; of a thousand events a second, it is worked out once."""
+        if second != self._second:
+            self._second, self._clock_text = second, f"{self._wall.at(second):%H:%M:%S}"
+        return self._clock_text
 
     def trouble(self, text: str) -> None:
         """Print it where errors go."""

@@ -97,18 +97,18 @@ def bar(scene: Scene, look: Look) -> Line:
     )
 
 
-def event(run: Run, name: str, record: TaskRun, wall: Wall, now: float, widest: int) -> str:
-    """One line: when, which task, what it became, how long it took, and why."""
+def event(run: Run, name: str, record: TaskRun, now: float, widest: int) -> str:
+    """One line, but for the time that leads it: which task, what it became, how long it took, and why."""
+    parts = [f"{name:<{widest}}  {WORDS.get(record.state, record.state):<15}"]
     last = record.attempts[-1] if record.attempts else None
-    text = f"{wall.at(now):%H:%M:%S}  {name:<{widest}}  {WORDS.get(record.state, record.state):<15}"
-    extra = []
-    task = run.definition.tasks[name]
-    if last is not None and task.retries and (last.number > 1 or record.state == "retrying"):
-        extra.append(f"attempt {last.number}")
-    if last is not None and last.ended_at is not None:
-        extra.append(between(last.started_at, last.ended_at, now))
-    why = note(record, now)
-    return "  ".join(part for part in (text, *extra, why) if part).rstrip()
+    if last is not None:
+        if run.definition.tasks[name].retries and (last.number > 1 or record.state == "retrying"):
+            parts.append(f"attempt {last.number}")
+        if last.ended_at is not None:
+            parts.append(between(last.started_at, last.ended_at, now))
+    if record.reason:
+        parts.append(note(record, now))
+    return "  ".join(parts).rstrip()
 
 
 def ending(run: Run, look: Look) -> list[Line]:
