@@ -18,7 +18,7 @@ class Live(Struct, kw_only=True, eq=False):
 
     `watch` is the descriptor that tells of the shell's end, `ours` whether it is our child, `stop` why it is being
     stopped, `gone` that its shell is and what is left of it is being stopped, `told` that this got its SIGTERM,
-    `presses` how often it was looked for, `over` that nothing is left.
+    `presses` how often it was looked for, `empty` that the last look found nothing, `over` that nothing is left.
     """
 
     driven: "Driven"
@@ -35,6 +35,7 @@ class Live(Struct, kw_only=True, eq=False):
     over: bool = False
     told: bool = False
     presses: int = 0
+    empty: bool = False
     usage: tuple[float, int] | None = None
     exit_status: int | None = None
 

@@ -14,6 +14,8 @@ from cronflow.loop import Loop
 from cronflow.state import attempts
 
 SWEEP = 0.1  # seconds between looks for what is left
+# One look may miss a process that forks or replaces itself just then: nothing is left once two looks agree.
+MOMENT = 0.02  # seconds between those two
 STUCK = 10.0  # seconds after SIGKILL when what is still there is left to the kernel
 
 
@@ -60,13 +62,16 @@ class Stopping:
         live.told = True
         if live.gone:
             left = processes.signal_survivors(live.attempt_id, processes.still_session(live.pid), *signals)
-            if left == 0 or now > live.kill_at + STUCK:
+            if (left == 0 and live.empty) or now > live.kill_at + STUCK:
                 self._cleared(live)
                 return
+            live.empty = left == 0
         elif live.pid is not None and still_runs(live):
             processes.signal_all(live.attempt_id, live.pid, *signals)
-        wait = SWEEP if live.gone or now >= live.kill_at else max(SWEEP, live.kill_at - now)
-        self._press_later(live, wait)
+        if live.empty:
+            self._press_later(live, MOMENT)
+        else:
+            self._press_later(live, SWEEP if live.gone or now >= live.kill_at else max(SWEEP, live.kill_at - now))
 
     def _press_later(self, live: Live, wait: float) -> None:
         """Look again; only the last of these appointments is kept."""
