@@ -1,14 +1,14 @@
 """What sort of process a task is: where it stands, what it holds, what it inherited."""
 
+import json
 import os
-import resource
 import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.witness import log, run_dir, states
+from tests.acceptance.witness import log, run_after, run_dir, states
 from tests.conftest import Cronflow
 
 
@@ -159,16 +159,20 @@ tasks:
 """
 
 
+AWKWARD = """
+for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT, signal.SIGUSR1, signal.SIGCHLD):
+    signal.signal(number, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD})
+"""
+
+
 @pytest.mark.parametrize("output", ["file", "pipe"])
 def test_signals_are_at_their_defaults_whatever_cronflow_was_started_with(cronflow: Cronflow, output: str) -> None:
     cronflow.pipeline("signals", SIGNALS.format(output=output))
 
-    def awkward() -> None:
-        for number in (signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT, signal.SIGUSR1, signal.SIGCHLD):
-            signal.signal(number, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGALRM, signal.SIGCHLD})
-
-    run = cronflow.json("run", "signals", preexec_fn=awkward)
+    done = run_after(AWKWARD, cronflow, "run", "signals", "--json")
+    assert done.returncode == 0, done.stderr
+    run = json.loads(done.stdout)
     for task in ("plain", "shell"):
         status = dict(line.split(":") for line in log(cronflow, "signals", task).decode().splitlines())
         masks = [int(status[name], 16) & ~OF_THE_C_LIBRARY for name in ("SigBlk", "SigIgn", "SigCgt")]
@@ -185,13 +189,13 @@ def test_a_pipe_that_breaks_within_a_task_ends_its_writer_quietly(cronflow: Cron
 def test_umask_and_limits_are_those_that_cronflow_was_started_with(cronflow: Cronflow) -> None:
     cronflow.pipeline("limits", "run: umask; ulimit -n; ulimit -c; nice; touch made\n")
 
-    def given() -> None:
-        os.umask(0o027)
-        os.nice(3)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (333, 444))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-    assert cronflow("run", "limits", preexec_fn=given).returncode == 0
+    given = """
+os.umask(0o027)
+os.nice(3)
+resource.setrlimit(resource.RLIMIT_NOFILE, (333, 444))
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+"""
+    assert run_after(given, cronflow, "run", "limits").returncode == 0
     assert log(cronflow, "limits", "main").split() == [b"0027", b"333", b"0", b"%d" % (os.nice(0) + 3)]
     assert (cronflow.pipelines_dir / "made").stat().st_mode & 0o777 == 0o640
 

@@ -4,8 +4,9 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,10 +28,37 @@ def until(look: Callable[[], Found]) -> Found:
     raise AssertionError("waited in vain")
 
 
+# A test's own parent may have these ignored, as a script's background has; then nobody would heed them.
+HEEDFUL = "for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM): signal.signal(number, signal.SIG_DFL)"
+
+
+def after(setup: str, words: Sequence[str]) -> list[str]:
+    """The words that start a program after these lines of Python: they set what it inherits."""
+    script = f"import os, resource, signal, sys\n{setup}\nos.execv(sys.argv[1], sys.argv[1:])"
+    return [sys.executable, "-c", script, *words]
+
+
+def run_after(setup: str, cronflow: Cronflow, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run cronflow to its end, after these lines of Python."""
+    words = after(setup, cronflow.command_line(arguments))
+    env = cronflow.environment()
+    return subprocess.run(
+        words, cwd=cronflow.home, env=env, capture_output=True, encoding="utf-8", timeout=60, check=False
+    )
+
+
 @contextmanager
-def started(cronflow: Cronflow, *arguments: object, **popen: Any) -> Iterator[subprocess.Popen[str]]:
+def started(cronflow: Cronflow, *arguments: object, setup: str = HEEDFUL) -> Iterator[subprocess.Popen[str]]:
     """A cronflow that goes on beside the test; at the end it is gone, however the test went."""
-    process = cronflow.start(*arguments, **popen)
+    process = subprocess.Popen(
+        after(setup, cronflow.command_line(arguments)),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=cronflow.home,
+        env=cronflow.environment(),
+        encoding="utf-8",
+    )
     try:
         yield process
     finally:
