@@ -54,7 +54,7 @@ def command(
         int | None, typer.Option(metavar="N", min=1, help="At most N runs of a pipeline; at most N tasks of a RUN.")
     ] = None,
     state: Annotated[
-        RunState | None, typer.Option(help="Only runs in this state; pipelines, whose last run is.")
+        RunState | None, typer.Option(help="Only runs in this state, or pipelines whose last run is.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

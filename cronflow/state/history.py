@@ -195,7 +195,7 @@ class History:
         """The stored record, or what stands for one that can't be read."""
         with suppress(*NO_RECORD):
             stored = whole_decoder().decode(content)
-            check_all_times(stored)
+            check_whole(stored)
             if stored.schema <= SCHEMA:
                 return stored
         if newer := newer_schema(content):
@@ -281,9 +281,16 @@ def check_times(run: RunSummary) -> None:
         check_time(text)
 
 
-def check_all_times(run: Run) -> None:
-    """The same, with those of its tasks."""
+def check_whole(run: Run) -> None:
+    """Raise ValueError where a record has the right types, and still can't be a run's."""
     check_times(run)
+    names = run.definition.tasks.keys()
+    if run.state not in RUN_ENDED and not run.rounds:
+        raise ValueError("open, without a round")
+    if not all(names >= {*task.needs} for task in run.definition.tasks.values()):
+        raise ValueError("a need that is no task")
+    for one in run.rounds:
+        check_time(one.at)
     for task in run.tasks.values():
         check_time(task.next_attempt_at)
         for attempt in task.attempts:

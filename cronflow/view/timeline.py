@@ -149,7 +149,7 @@ def task_note(task: TaskRun, attempts: Sequence[Attempt], now: float) -> str:
     """What is to be said of a task: why it is as it is, and when it goes on."""
     if task.attempts and not attempts and task.state not in {"pending", "upstream_failed"}:
         return "from an earlier round"
-    if task.state == "retrying" and task.next_attempt_at:
+    if task.state == "retrying" and task.next_attempt_at and task.attempts:
         return f"attempt {task.attempts[-1].number + 1} {away(instant.to_seconds(task.next_attempt_at), now)}"
     if len(attempts) == 1 and task.state == attempts[0].state:
         return attempt_note(attempts[0])

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from cronflow import instant
 from cronflow.errors import StateTrouble, WrongUse
-from cronflow.record import RunSummary
+from cronflow.record import Round, Run, RunSummary
+from cronflow.spec import Pipeline, Task
 from cronflow.state.history import History, NewerRecord, summarised
 from tests import past
 
@@ -140,6 +141,19 @@ def test_a_record_that_is_none_is_a_failed_run_that_names_its_file(tmp_path: Pat
     assert (second.run_id, second.state) == (IDS[1], "succeeded")
     assert known.run("etl", IDS[0]).reason == first.reason
     assert [run.state for run in known.runs("etl")] == ["failed", "succeeded"]
+
+
+NO_RUNS = {
+    "open, without a round": past.run(state="running", ended_at=None, rounds=()),
+    "a need that is no task": past.run(Pipeline(name="etl", tasks={"load": Task(run="true", needs=("gone",))})),
+    "a round at no time": past.run(rounds=(Round(at="then", by="me"),)),
+}
+
+
+@pytest.mark.parametrize("record", NO_RUNS.values(), ids=NO_RUNS)
+def test_what_has_all_the_types_and_is_no_run_is_unreadable_too(tmp_path: Path, record: Run) -> None:
+    past.write(tmp_path, record)
+    assert "record unreadable" in str(History(str(tmp_path)).run("etl", record.run_id).reason)
 
 
 def test_instants_within_tasks_count_too(tmp_path: Path) -> None:
