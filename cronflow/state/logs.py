@@ -19,13 +19,13 @@ def size(path: str) -> int:
 def cap(path: str, limit: int) -> int:
     """Give the middle of a log that holds more than `limit` bytes back to the file system; it keeps its length.
 
-    Half of the limit stays at the head, half at the tail. The task goes on appending meanwhile. Returns how many
-    bytes of the file are missing now. Raises OSError where the file system can't do it.
+    Half of the limit stays at the head, half at the tail, and of each at least a block. The task goes on appending
+    meanwhile. Returns how many bytes of the file are missing now. Raises OSError where the file system can't do it.
     """
     length = size(path)
     if length <= limit:
         return 0
-    half = limit // 2 // BLOCK * BLOCK
+    half = max(BLOCK, limit // 2 // BLOCK * BLOCK)
     start, end = half, (length - half) // BLOCK * BLOCK
     if end <= start:
         return 0
