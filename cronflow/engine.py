@@ -234,18 +234,18 @@ class Engine:
         """Watch an attempt that some engine before us started, if it is not over."""
         if seen.phase == "running":
             self._found_running(driven, task, seen.number)
-        elif seen.phase == "lost" or attempts.read_stop(driven.held.dir, task, seen.number) is not None:
-            live = self._live_from_file(driven, task, seen.number)
-            if live is not None:
-                self._take_up(live)
-                self._stopping.clear(live)
+            return
+        live = self._live_from_file(driven, task, seen.number)
+        unclear = seen.phase == "lost" or seen.error == attempts.UNREADABLE
+        if live is not None and (unclear or live.stop is not None):
+            self._take_up(live)
+            self._stopping.clear(live)
 
     def _found_running(self, driven: Driven, task: str, number: int) -> None:
         live = self._live_from_file(driven, task, number)
         if live is None:
             self._news(driven, task, number)
             return
-        live.stop = attempts.read_stop(driven.held.dir, task, number)
         self._watch(live)
         if live.stop is not None:
             self._stopping.press(live)
@@ -263,8 +263,9 @@ class Engine:
             number=number,
             attempt_id=driven.attempt_id(task, number) if whole is None else whole.attempt_id,
             pid=whole.pid if whole is not None and same_boot else None,
-            since=whole.monotonic if whole is not None and same_boot else 0.0,
+            since=whole.monotonic if whole is not None and same_boot else clock.awake(),
             ours=False,
+            stop=attempts.read_stop(driven.held.dir, task, number),
         )
 
     def _take_up(self, live: Live) -> None:

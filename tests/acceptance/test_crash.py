@@ -4,14 +4,22 @@ Each test is a share of the moments at which to kill, so that they spread over t
 """
 
 import shutil
+import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from cronflow.lifecycle import LOST, Wish
+from cronflow.state import attempts, claims
+from cronflow.state.layout import Layout
+from tests.acceptance.witness import leftovers
+from tests.conftest import Cronflow
 from tests.crash import storm
 from tests.crash.driver import Doomed, Grave, doomed
-from tests.crash.storm import DAY
+from tests.crash.storm import BEGIN, DAY
 
 SHARES = 6
 CLAIM = ("run", "storm", "--date", DAY)
@@ -90,3 +98,109 @@ def test_a_second_round_comes_to_its_right_end(kill: Doomed, tmp_path: Path, pip
         storm.check(grave)
         (run,) = storm.records(grave.state)
         assert len(run["rounds"]) == 2
+
+
+# Tasks that end in three ways when they are stopped: as asked, when they are killed, and with a child that has left
+# the session. `caller` plays the person at the terminal, once all have begun.
+STUBBORN = f"""
+max_parallel_tasks: 4
+defaults: {{grace: 0.05}}
+tasks:
+  polite: {{run: '{BEGIN}; trap "exit 0" TERM; sleep 60 & wait'}}
+  deaf: {{run: '{BEGIN}; trap "" TERM; sleep 60'}}
+  straying: {{run: '{BEGIN}; setsid sleep 60 & wait'}}
+  caller:
+    run: |
+      {BEGIN}
+      while [ "$(wc -l <"$STARTS")" -lt 4 ]; do sleep 0.01; done
+      kill -INT "$ENGINE" || :
+  later: {{needs: [polite, deaf], when: all_done, run: '{BEGIN}'}}
+"""
+CANCELLING = 60  # effects, at the end of such a run
+
+
+@pytest.mark.parametrize("share", range(4))
+def test_a_run_that_is_being_cancelled_is_cancelled(kill: Doomed, tmp_path: Path, share: int) -> None:
+    pipelines = write_pipeline(tmp_path / "pipelines", "stubborn", STUBBORN)
+    whole = Grave(tmp_path / "whole", pipelines)
+    answer = kill(whole, "run", "stubborn")
+    assert answer.code == 130
+    check_cancelled(whole)
+    for moment in range(answer.effects - CANCELLING + share * 3, answer.effects, 12):
+        grave = Grave(tmp_path / str(moment), pipelines)
+        kill(grave, "run", "stubborn", kill_at=moment)
+        (run,) = storm.records(grave.state)
+        if run["state"] == "running":
+            if not (run["dir"] / "cancel.json").exists():
+                attempts.write_wish(str(run["dir"]), Wish(by="ann", at=run["created_at"]))
+            assert kill(grave, "run", "stubborn").code == 1
+        else:
+            claims.take(Layout(str(grave.state)), "stubborn", run["run_id"])  # the same command would begin another
+        check_cancelled(grave)
+
+
+def check_cancelled(grave: Grave) -> None:
+    """It ended as cancelled, whatever had begun has ended too, and nothing has begun since."""
+    runs = storm.records(grave.state)
+    assert len(runs) == 1
+    assert runs[0]["state"] == "cancelled"
+    for name, task in runs[0]["tasks"].items():
+        assert task["state"] == "cancelled" or (name, task["state"]) == ("caller", "succeeded")
+        assert len(task["attempts"]) <= (name != "later")
+    storm.check_starts(runs, grave.starts)
+    storm.check_nothing_is_left(grave, runs)
+
+
+# The shell that holds an attempt's lock is killed too: what is left of the attempt must go before its next one starts.
+FATAL = """
+tasks:
+  load:
+    retries: {retries}
+    retry_delay: 0
+    grace: 0.2
+    run: |
+      {begin}
+      [ "$CRONFLOW_ATTEMPT" = 1 ] || exit 0
+      setsid sleep 60 &
+      kill -9 {victims}
+      sleep 60
+"""
+
+
+@pytest.mark.parametrize("victims", ["$ENGINE $PPID", "$PPID"])
+@pytest.mark.parametrize("retries", [0, 1])
+def test_an_attempt_whose_shell_was_killed_is_lost(kill: Doomed, tmp_path: Path, victims: str, retries: int) -> None:
+    text = FATAL.format(begin=BEGIN, victims=victims, retries=retries)
+    grave = Grave(tmp_path / "home", write_pipeline(tmp_path / "pipelines", "fatal", text))
+    answer = kill(grave, "run", "fatal")
+    if "ENGINE" in victims:
+        assert answer.code is None
+        assert len(leftovers(grave.home)) == 3
+        answer = kill(grave, "run", "fatal")
+    assert answer.code == 1 - retries
+    runs = storm.records(grave.state)
+    (run,) = runs
+    tried = run["tasks"]["load"]["attempts"]
+    assert [attempt["state"] for attempt in tried] == ["lost", "succeeded"][: retries + 1]
+    assert (tried[0]["reason"], tried[0]["exit_code"]) == (LOST, None)
+    storm.check_starts(runs, grave.starts)
+    storm.check_nothing_is_left(grave, runs)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_real_command_is_killed_at_any_time(tmp_path: Path, seed: int) -> None:
+    chance = Random(seed)
+    for number in range(3):
+        cronflow = Cronflow(tmp_path / str(number))
+        cronflow.pipeline("storm", storm.PIPELINE).parent.chmod(0o755)
+        grave = Grave(cronflow.home, cronflow.pipelines_dir)
+        env = {"STARTS": str(grave.starts)}
+        for _ in range(chance.randrange(1, 4)):
+            process = cronflow.start(*CLAIM, env=env)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=chance.uniform(0, 0.4))
+            process.kill()
+            process.communicate()
+        assert cronflow(*CLAIM, env=env).returncode in {1, 3}
+        storm.check(grave)
+        assert [run["run_id"] for run in storm.records(grave.state)] == [storm.RUN_ID]

@@ -1,9 +1,9 @@
 """Runs the real command in children that are killed at a chosen moment: between any two of its effects.
 
-A request is a line of JSON on standard input: `{"arguments": […], "kill_at": N or null, "interrupt_at": N or null,
-"env": {…}, "output": PATH, "state": DIR}`. The answer is a line on standard output: `{"code": …, "effects": …}`; the
-code is null where the child was killed, and "hung" where it did not end. The child gets SIGKILL, or SIGINT, right
-before its Nth effect.
+A request is a line of JSON on standard input: `{"arguments": […], "kill_at": N or null, "env": {…}, "output": PATH,
+"state": DIR}`. The answer is a line on standard output: `{"code": …, "effects": …}`; the code is null where the child
+was killed, and "hung" where it did not end. The child gets SIGKILL right before its Nth effect. Its tasks find its
+pid in $ENGINE.
 
 An effect is what another process, or the next engine, could see: a file of the state directory opened for writing,
 made, written, synced, renamed, removed, locked or closed (which unlocks it), a process started, signalled or
@@ -34,9 +34,9 @@ UNTOLD = {os: ("write", "pwrite", "fsync", "close", "wait4"), signal: ("pidfd_se
 class Effects:
     """Counts what this process does to the world, and kills it at the one it must not reach."""
 
-    def __init__(self, state: str, signals: dict[int | None, signal.Signals], count: mmap.mmap) -> None:
+    def __init__(self, state: str, kill_at: int | None, count: mmap.mmap) -> None:
         self.state = state
-        self.signals = signals
+        self.kill_at = kill_at
         self.count = count
         self.counting = True
 
@@ -70,10 +70,9 @@ class Effects:
         if self.counting:
             count = int.from_bytes(self.count[:8], "little") + 1
             self.count[:8] = count.to_bytes(8, "little")
-            if count in self.signals:
+            if count == self.kill_at:
                 self.counting = False
-                os.kill(os.getpid(), self.signals[count])
-                self.counting = True
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
 def child(request: dict[str, Any], count: mmap.mmap) -> None:
@@ -83,9 +82,8 @@ def child(request: dict[str, Any], count: mmap.mmap) -> None:
         os.dup2(output, fd)
     os.close(output)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.environ.update(request["env"])
-    signals = {request["interrupt_at"]: signal.SIGINT, request["kill_at"]: signal.SIGKILL}
-    Effects(request["state"], signals, count).watch()
+    os.environ.update(request["env"], ENGINE=str(os.getpid()))
+    Effects(request["state"], request["kill_at"], count).watch()
     code = 70
     try:
         code = invoke(request["arguments"])

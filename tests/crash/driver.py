@@ -49,15 +49,12 @@ class Doomed:
 
     process: "subprocess.Popen[str]"
 
-    def __call__(
-        self, grave: Grave, *arguments: str, kill_at: int | None = None, interrupt_at: int | None = None
-    ) -> Answer:
+    def __call__(self, grave: Grave, *arguments: str, kill_at: int | None = None) -> Answer:
         """Run it there to its end, or to the effect that it must not reach."""
         grave.home.mkdir(exist_ok=True, mode=0o755)
         request = {
             "arguments": ["--pipelines-dir", str(grave.pipelines), "--state-dir", str(grave.state), *arguments],
             "kill_at": kill_at,
-            "interrupt_at": interrupt_at,
             "env": {"HOME": str(grave.home), "STARTS": str(grave.starts)},
             "output": str(grave.home / "output"),
             "state": str(grave.state),
