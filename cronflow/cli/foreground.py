@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from cronflow import clock, instant
+from cronflow.cli import screen
 from cronflow.driven import Driven
 from cronflow.engine import Engine, Listener
 from cronflow.lifecycle import Wish
@@ -17,15 +18,11 @@ from cronflow.record import Run, TaskRun
 from cronflow.state import layout
 from cronflow.view import progress
 from cronflow.view.ink import Line, text_of
-from cronflow.view.signs import ASCII, UNICODE, Look
+from cronflow.view.signs import Look
 from cronflow.wall import Wall
 
 REFRESH = 0.1  # seconds
 TAIL = 4096  # bytes of a log's end that are looked at for its last line
-STYLES = {
-    "plain": "", "dim": "dim", "strong": "bold", "good": "green", "bad": "red", "busy": "blue", "wait": "yellow",
-    "warn": "magenta",
-}  # fmt: skip
 
 
 def moment() -> Moment:
@@ -39,15 +36,6 @@ def user() -> str:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         return str(os.getuid())
-
-
-def look_of(stream: TextIO, width: int | None) -> Look:
-    """How to draw on this stream: no sign that its encoding can't carry."""
-    try:
-        "●━".encode(stream.encoding or "ascii")
-    except UnicodeEncodeError:
-        return Look(width, ASCII)
-    return Look(width, UNICODE)
 
 
 class Lines(Listener):
@@ -86,8 +74,7 @@ class Lines(Listener):
     def closed(self, run: Run | None) -> None:
         """The run has ended, or is no longer driven."""
         if run is not None:
-            look = look_of(sys.stdout, None)
-            for drawn in (*progress.ending(run, look), *progress.commands(run)):
+            for drawn in (*progress.ending(run, Look()), *progress.commands(run)):
                 self.say(text_of(drawn))
 
     def say(self, text: str) -> None:
@@ -109,7 +96,6 @@ class Screen(Lines):
     def __init__(self, stream: TextIO) -> None:
         """`stream` is the terminal."""
         super().__init__(stream)
-        self._terminal = stream
         from rich.console import Console
         from rich.live import Live
 
@@ -137,7 +123,7 @@ class Screen(Lines):
         if self._live is None or self._driven is None:
             return
         try:
-            self._live.update(self._text(self._block()), refresh=True)
+            self._live.update(screen.painted(self._block()), refresh=True)
         except OSError:
             self._live = None
 
@@ -148,8 +134,7 @@ class Screen(Lines):
             with contextlib.suppress(OSError):
                 self._live.stop()
                 if run is not None:
-                    look = look_of(self._terminal, self._console.width)
-                    self._print([*progress.ending(run, look), *progress.commands(run)])
+                    self._print([*progress.ending(run, screen.look()), *progress.commands(run)])
 
     def _block(self) -> list[Line]:
         assert self._driven is not None  # noqa: S101 - for the type checker: refresh looked
@@ -159,22 +144,11 @@ class Screen(Lines):
             for name, live in list(self._driven.live.items())[: self._console.height]
         }
         scene = progress.Scene(self._driven.run, self._driven.flow.tasks, tails, clock.now())
-        look = look_of(self._terminal, self._console.width - 1)
+        look = Look(self._console.width - 1, screen.look().signs)
         return progress.block(scene, look, max(1, self._console.height - 3))
 
     def _print(self, lines: list[Line]) -> None:
-        self._console.print(self._text(lines), soft_wrap=True)
-
-    @staticmethod
-    def _text(lines: list[Line]) -> Any:
-        from rich.text import Text
-
-        text = Text(no_wrap=True, overflow="crop")
-        for number, drawn in enumerate(lines):
-            text.append("\n" if number else "")
-            for piece in drawn:
-                text.append(piece.text, STYLES[piece.tone])
-        return text
+        self._console.print(screen.painted(lines), soft_wrap=True)
 
 
 class Silent(Lines):

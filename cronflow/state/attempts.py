@@ -19,6 +19,7 @@ from cronflow import instant
 from cronflow.lifecycle import Sighting, Stop, Wish
 from cronflow.record import Run
 from cronflow.state import files, layout, locks
+from cronflow.state.run_record import NO_RECORD
 
 UNREADABLE = "lost: the attempt's file is not readable"
 
@@ -49,7 +50,6 @@ Note = TypeVar("Note", Stop, Wish)
 Phase = Literal["unstarted", "running", "ended", "lost", "garbage"]
 
 # What bytes that are no record raise on the way to one; deep nesting raises RecursionError.
-NO_RECORD = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
 
 # How far an attempt came, what its file holds, and the instant of the file's last change.
 Found = tuple[Phase, Whole | None, float]

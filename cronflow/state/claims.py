@@ -20,12 +20,11 @@ from msgspec import Struct
 from cronflow import clock
 from cronflow.errors import StateTrouble
 from cronflow.record import RUN_ENDED, SCHEMA, Run
-from cronflow.state import attempts, files, layout, locks
+from cronflow.state import attempts, files, layout, locks, run_record
 from cronflow.state.layout import Layout
 
 SOON = 1.0  # seconds; between a claim's entry and its run there are a few files to write
 
-_decode = msgspec.json.Decoder(Run).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -279,28 +278,15 @@ def read_run(run_dir: str) -> Run | None:
     if content is None:
         return None
     try:
-        run = _decode(content)
-    except attempts.NO_RECORD as error:
-        newer = newer_schema(content)
+        run = run_record.decode(content)
+    except run_record.NO_RECORD as error:
+        newer = run_record.newer_schema(content)
         if newer:
             raise StateTrouble(f"{path}: {newer}") from error
         raise UnreadableError(f"{path}: record unreadable: {error}") from error
     if run.schema > SCHEMA:
-        raise StateTrouble(f"{path}: {newer_schema(content)}")
+        raise StateTrouble(f"{path}: {run_record.newer_schema(content)}")
     return run
-
-
-class _Versioned(Struct):
-    schema: int
-
-
-def newer_schema(content: bytes) -> str | None:
-    """What to say of a record that a newer cronflow wrote; None for any other."""
-    with contextlib.suppress(*attempts.NO_RECORD):
-        number = msgspec.json.decode(content, type=_Versioned).schema
-        if number > SCHEMA:
-            return f"written by a newer cronflow (schema {number}; this one reads up to {SCHEMA}): upgrade to read it"
-    return None
 
 
 def write_record(run_dir: str, run: Run) -> None:
@@ -326,7 +312,7 @@ def is_pruned(place: Layout, pipeline: str, run_id: str) -> bool:
     if content is None or run_id.encode() not in content:
         return False
     for line in content.splitlines():
-        with contextlib.suppress(*attempts.NO_RECORD):
+        with contextlib.suppress(*run_record.NO_RECORD):
             if msgspec.json.decode(line, type=_PrunedLine).run_id == run_id:
                 return True
     return False

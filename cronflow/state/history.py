@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import cache
 from itertools import islice
 from typing import NoReturn
 
@@ -19,17 +18,14 @@ from cronflow import instant
 from cronflow.errors import StateTrouble, WrongUse
 from cronflow.record import RUN_ENDED, SCHEMA, Run, RunSummary
 from cronflow.spec import NAME_PATTERN, Pipeline
-from cronflow.state import layout, run_id
+from cronflow.state import layout, run_id, run_record
 from cronflow.state.layout import Layout
 from cronflow.wall import Wall
 
 LATEST = "latest"
 MONTH = re.compile(r"\d{4}-\d{2}")
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-LAST = 253_370_764_800.0  # the year 9999: no further, or local time overflows
 NAME = re.compile(NAME_PATTERN)
-# What bytes that are no record raise on the way to one; deep nesting raises RecursionError.
-NO_RECORD = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
 
 _decode_summary = msgspec.json.Decoder(RunSummary).decode
 
@@ -94,8 +90,8 @@ class History:
         content = self._read(pipeline, run)
         try:
             summary = _decode_summary(content)
-            check_times(summary)
-        except NO_RECORD:
+            run_record.check_times(summary)
+        except run_record.NO_RECORD:
             return self._unreadable(pipeline, run, content)
         if summary.schema > SCHEMA:
             return self._unreadable(pipeline, run, content)
@@ -129,7 +125,7 @@ class History:
     def timezone(self, pipeline: str) -> str | None:
         """The zone that the newest readable run was defined with; None for the machine's."""
         for run in self.run_ids(pipeline):
-            with suppress(WrongUse, *NO_RECORD):
+            with suppress(WrongUse, *run_record.NO_RECORD):
                 return msgspec.json.decode(self._read(pipeline, run), type=_Zoned).definition.timezone
         return None
 
@@ -193,12 +189,11 @@ class History:
 
     def _whole(self, pipeline: str, run: str, content: bytes) -> Run:
         """The stored record, or what stands for one that can't be read."""
-        with suppress(*NO_RECORD):
-            stored = whole_decoder().decode(content)
-            check_whole(stored)
+        with suppress(*run_record.NO_RECORD):
+            stored = run_record.decode(content)
             if stored.schema <= SCHEMA:
                 return stored
-        if newer := newer_schema(content):
+        if newer := run_record.newer_schema(content):
             raise NewerRecord(f"{self._record(pipeline, run)}: {newer}")
         return bare(self._unreadable(pipeline, run, content))
 
@@ -215,7 +210,7 @@ class History:
         path = self._record(pipeline, run)
         if not os.path.exists(path) and os.path.exists(path + ".bad"):
             path += ".bad"
-        newer = newer_schema(content)
+        newer = run_record.newer_schema(content)
         at = instant.to_text(run_id.at(run))
         return RunSummary(
             pipeline=pipeline,
@@ -226,21 +221,6 @@ class History:
             scheduled_at=at if run_id.is_due(run) else None,
             created_at=at,
         )
-
-
-@cache
-def whole_decoder() -> "msgspec.json.Decoder[Run]":
-    """Made when the first whole run is read: lists do without it."""
-    return msgspec.json.Decoder(Run)
-
-
-def newer_schema(content: bytes) -> str | None:
-    """What to say of a record that a newer cronflow wrote; None for any other."""
-    from cronflow.state.claims import newer_schema as said
-
-    with suppress(RecursionError):
-        return said(content)
-    return None
 
 
 def is_run(name: str, month: str) -> bool:
@@ -272,33 +252,3 @@ def bare(summary: RunSummary) -> Run:
 def summarised(run: Run) -> RunSummary:
     """A run without its tasks."""
     return RunSummary(**{name: getattr(run, name) for name in RunSummary.__struct_fields__})
-
-
-def check_times(run: RunSummary) -> None:
-    """Raise ValueError where an instant of a record is none."""
-    period = (run.scheduled_at, run.logical_date, run.interval_start, run.interval_end)
-    for text in (*period, run.created_at, run.started_at, run.ended_at):
-        check_time(text)
-
-
-def check_whole(run: Run) -> None:
-    """Raise ValueError where a record has the right types, and still can't be a run's."""
-    check_times(run)
-    names = run.definition.tasks.keys()
-    if run.state not in RUN_ENDED and not run.rounds:
-        raise ValueError("open, without a round")
-    if not all(names >= {*task.needs} for task in run.definition.tasks.values()):
-        raise ValueError("a need that is no task")
-    for one in run.rounds:
-        check_time(one.at)
-    for task in run.tasks.values():
-        check_time(task.next_attempt_at)
-        for attempt in task.attempts:
-            check_time(attempt.started_at)
-            check_time(attempt.ended_at)
-
-
-def check_time(text: str | None) -> None:
-    """Raise ValueError unless this is an instant that every zone can show, or none."""
-    if text is not None and not 0 <= instant.to_seconds(text) < LAST:
-        raise ValueError(f"not an instant to work with: {text!r}")
