@@ -219,7 +219,7 @@ class Engine:
 
     def _later(self, trouble: str, item: tuple[int, int, Driven, str]) -> None:
         """The system refused: say so once, and try again."""
-        self._tell_trouble(trouble)
+        self._tell_trouble(f"{trouble}; trying again")
         self._unpark(item[2])
         self.loop.after(AGAIN, lambda: heapq.heappush(self._ready, item))
 
