@@ -23,6 +23,7 @@ from cronflow.stopping import Stopping
 
 LOOK = 0.5  # seconds between looks at what other processes may have changed: wishes, pools, log sizes
 UNWATCHED = 0.1  # seconds between looks at a shell whose end nobody tells
+WHY_A_SHELL_GIVES_UP = "too many processes, too few descriptors, or a full disk?"
 AGAIN = 1.0  # seconds until what the system refused (disk, descriptors) is tried again
 
 
@@ -183,7 +184,7 @@ class Engine:
         except executor.NotStartedError:
             self._news(driven, name, number)
         except OSError as error:
-            self._later(f"can't start '{name}' of {driven.run.pipeline}: {error.strerror}: {driven.held.dir}", item)
+            self._later(f"can't start tasks of {driven.run.pipeline}: {error.strerror}: {driven.held.dir}", item)
         finally:
             if slot is not None:
                 os.close(slot)
@@ -304,7 +305,7 @@ class Engine:
         elif (
             phase in {"lost", "unstarted"} and live.exit_status is not None and live.exit_status >= 0 and not live.stop
         ):
-            reason = f"its shell gave up with exit code {live.exit_status}: too many processes, or a full disk?"
+            reason = f"its shell gave up with exit code {live.exit_status}: {WHY_A_SHELL_GIVES_UP}"
             with suppress(OSError):
                 executor.give_up(live.driven.held.dir, live.task, live.number, reason)
             self._cleared(live)
