@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated
 
 import msgspec
@@ -157,7 +158,8 @@ def go(state_dir: str, config: Config, fresh: Run, *, force: bool, as_json: bool
         warn(f"stopped driving: tasks that run live on; the same command takes {fresh.pipeline} {held.run.run_id} over")
         return 130
     if as_json:
-        write(msgspec.json.format(msgspec.json.encode(held.run), indent=2).decode())
+        with suppress(typer.Exit):  # a reader that has gone does not change how the run ended
+            write(msgspec.json.format(msgspec.json.encode(held.run), indent=2).decode())
     if signals.interrupts and held.run.state == "cancelled":
         return 130
     return 0 if held.run.state in {"succeeded", "skipped"} else 1
