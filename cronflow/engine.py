@@ -72,6 +72,8 @@ class Engine:
         self.runs[driven.key] = driven
         if opened is not None:
             opened(driven)
+        for path in attempts.unreadable_notes(held.dir):
+            self._move_aside(path)
         for task, found in seen.items():
             self._adopt(driven, task, found[-1][0])
         if flow.wish is not None:
@@ -381,10 +383,14 @@ class Engine:
     def _put_aside(self, driven: Driven, task: str, number: int) -> None:
         """Keep an attempt file that says nothing out of the way, and say in its place that the attempt was."""
         path = layout.attempt(driven.held.dir, task, number)
-        with suppress(OSError):
-            if os.path.exists(path):
-                self.listener.trouble(f"{path}: record unreadable; put aside as {files.put_aside(path)}")
+        self._move_aside(path)
+        with suppress(OSError, executor.Busy):
             executor.refuse(driven.held.dir, task, number, self._head(driven, task, number), attempts.UNREADABLE)
+
+    def _move_aside(self, path: str) -> None:
+        """Keep a file that can't be read, out of the way, and say so."""
+        with suppress(OSError):
+            self.listener.trouble(f"{path}: record unreadable; put aside as {files.put_aside(path)}")
 
     def _head(self, driven: Driven, task: str, number: int) -> attempts.Head:
         return attempts.Head(
@@ -428,10 +434,13 @@ class Engine:
     def _look(self) -> None:
         """See what other processes changed: wishes, freed slots of pools; and how logs grow."""
         for driven in list(self.runs.values()):
-            if driven.flow.wish is None and os.path.exists(f"{driven.held.dir}/{layout.WISH}"):
+            path = f"{driven.held.dir}/{layout.WISH}"
+            if driven.flow.wish is None and os.path.exists(path):
                 wish = attempts.read_wish(driven.held.dir)
                 if wish is not None:
                     self._wished(driven, wish)
+                else:
+                    self._move_aside(path)
             for live in driven.live.values():
                 self._cap_log(f"{driven.held.dir}/{layout.log_name(live.task, live.number)}")
         for pool in list(self._pool_waits):

@@ -157,6 +157,22 @@ def write_wish(run_dir: str, wish: Wish) -> None:
     files.replace(f"{run_dir}/{layout.WISH}", _encode(wish))
 
 
+def unreadable_notes(run_dir: str) -> list[str]:
+    """The paths of a run's notes, why attempts were stopped and that it shall end, that say nothing."""
+    found = []
+    for name in os.listdir(run_dir):
+        attempt = layout.of_attempt(name)
+        if name == layout.WISH:
+            note: Stop | Wish | None = read_wish(run_dir)
+        elif attempt is not None and attempt[2] == "stop":
+            note = read_stop(run_dir, attempt[0], attempt[1])
+        else:
+            continue
+        if note is None:
+            found.append(f"{run_dir}/{name}")
+    return found
+
+
 def _read(path: str, decode: Callable[[bytes], Note]) -> Note | None:
     content = files.read(path)
     if content is None:
