@@ -6,7 +6,7 @@ from functools import cache
 import msgspec
 from msgspec import Struct
 
-from cronflow import instant
+from cronflow import graph, instant
 from cronflow.record import RUN_ENDED, SCHEMA, Run, RunSummary
 
 LAST = 253_370_764_800.0  # the year 9999: no further, or local time overflows
@@ -43,11 +43,13 @@ def newer_schema(content: bytes) -> str | None:
 def check_whole(run: Run) -> None:
     """Raise ValueError where a record has the right types, and still can't be a run's."""
     check_times(run)
-    names = run.definition.tasks.keys()
+    needs = {name: task.needs for name, task in run.definition.tasks.items()}
     if run.state not in RUN_ENDED and not run.rounds:
         raise ValueError("open, without a round")
-    if not all(names >= {*task.needs} for task in run.definition.tasks.values()):
+    if not all(needs.keys() >= {*names} for names in needs.values()):
         raise ValueError("a need that is no task")
+    if run.state not in RUN_ENDED and len(graph.order(needs)) < len(needs):
+        raise ValueError("open, and it would never end: tasks that need each other")
     for one in run.rounds:
         check_time(one.at)
     for task in run.tasks.values():

@@ -160,6 +160,46 @@ def test_a_record_that_is_none_is_put_aside_by_who_holds_its_lock(place: Layout,
     assert later == Taken("unreadable", detail=f"{path}: the run's record is not there")
 
 
+def test_a_record_cut_at_any_byte_is_put_aside(place: Layout) -> None:
+    held(place).let_go()
+    path = run_dir(place) / "run.json"
+    content = path.read_bytes()
+    for cut in range(len(content)):
+        path.write_bytes(content[:cut])
+        found = claims.claim(place, RUN)
+        assert isinstance(found, Taken)
+        assert found.why == "unreadable"
+        assert Path(f"{path}.bad").read_bytes() == content[:cut]
+        Path(f"{path}.bad").unlink()
+
+
+def edited(**changes: object) -> bytes:
+    return msgspec.json.encode(msgspec.to_builtins(RUN) | changes)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        edited(rounds=[]),
+        edited(interval_start="2026-99-99T00:00:00.000Z"),
+        edited(definition={"name": "etl", "tasks": {"load": {"run": "true", "needs": ["gone"]}}}),
+        edited(definition={"name": "etl", "tasks": {"load": {"run": "true", "needs": ["load"]}}}),
+        edited(
+            definition={
+                "name": "etl",
+                "tasks": {"a": {"run": "true", "needs": ["b"]}, "b": {"run": "true", "needs": ["a"]}},
+            }
+        ),
+    ],
+)
+def test_a_record_that_nobody_could_drive_is_put_aside(place: Layout, content: bytes) -> None:
+    held(place).let_go()
+    (run_dir(place) / "run.json").write_bytes(content)
+    found = claims.claim(place, RUN)
+    assert isinstance(found, Taken)
+    assert found.why == "unreadable"
+
+
 def test_a_record_that_is_locked_is_put_aside_by_nobody_else(place: Layout) -> None:
     mine = held(place)
     (run_dir(place) / "run.json").write_bytes(b"{")
