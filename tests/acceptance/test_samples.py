@@ -464,7 +464,7 @@ def installed() -> Callable[..., dict[str, str]]:
 
     def require(*packages: str) -> dict[str, str]:
         if missing := ", ".join(sorted(set(packages) - installed_packages())):
-            pytest.skip(f"{missing} not installed: pip install 'cronflow[samples]'")
+            pytest.skip(f"{missing} not installed: pip install '.[samples]'")
         # Warnings of other people's packages are not ours to mend.
         return {"PATH": path_with(tools()), "PYTHONWARNINGS": "default"}
 
