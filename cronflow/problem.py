@@ -30,6 +30,15 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
+def is_utf8(text: str) -> bool:
+    """Whether the text can stand in a record: what the system could not decode came in as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def clipped(text: str) -> str:
     """Text of a file as part of a message: not more than it takes to find it."""
     return text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "..."

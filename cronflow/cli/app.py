@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from cronflow import __version__
 from cronflow.cli.output import settle
-from cronflow.errors import BadPipeline, CronflowError
+from cronflow.errors import BadPipeline, CronflowError, WrongUse
 
 # name: the line that `cronflow --help` shows. The module is `cronflow.cli.NAME`, `-` as `_`.
 COMMANDS = {
@@ -87,10 +87,14 @@ def root(
     ] = False,
 ) -> None:
     """Pipelines of shell commands: in dependency order, on a schedule, once for each period, with a history."""
+    from cronflow.problem import is_utf8
+
     context.obj = Places(
         pipelines_dir=os.path.abspath(pipelines_dir or default_dir("XDG_CONFIG_HOME", ".config", "/etc", "pipelines")),
         state_dir=os.path.abspath(state_dir or default_dir("XDG_STATE_HOME", ".local/state", "/var/lib", "")),
     )
+    if not is_utf8(context.obj.state_dir):
+        raise WrongUse(f"{context.obj.state_dir}: the path is not UTF-8: name another one with --state-dir")
 
 
 def default_dir(variable: str, under_home: str, for_root: str, last: str) -> str:

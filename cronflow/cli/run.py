@@ -16,6 +16,7 @@ from cronflow.cli.output import write
 from cronflow.engine import Engine
 from cronflow.errors import Refused, StateTrouble, WrongUse
 from cronflow.opening import Reach, again, is_same_wish, new_run, renamed
+from cronflow.problem import is_utf8
 from cronflow.record import RUN_ENDED, Run
 from cronflow.spec import ENV_NAME_PATTERN, Config, Pipeline
 from cronflow.state import claims, run_id, slots
@@ -84,6 +85,8 @@ def chosen_params(definition: Pipeline, words: Sequence[str]) -> dict[str, str]:
         if name not in definition.params:
             known = f"its params are {', '.join(definition.params)}" if definition.params else "it has no params"
             raise WrongUse(f"--param {name}: '{definition.name}': {known}{did_you_mean(name, definition.params)}")
+        if not is_utf8(value):
+            raise WrongUse(f"--param {name}: the value is not UTF-8, so the run's record can't hold it")
         chosen[name] = value
     return chosen
 

@@ -12,7 +12,7 @@ from cronflow import clock, instant
 from cronflow.cli import screen
 from cronflow.cli.output import write
 from cronflow.errors import WrongUse
-from cronflow.problem import Problem
+from cronflow.problem import Problem, printable
 from cronflow.record import RUN_ENDED, SCHEMA, Period, Run, RunState
 from cronflow.state.history import History, summarised
 from cronflow.survey import Standing, Survey
@@ -147,7 +147,7 @@ def told(standing: Standing) -> dict[str, Any]:
     pipeline = standing.pipeline
     return {
         "name": standing.name or None,
-        "path": standing.path,
+        "path": printable(standing.path) if standing.path else None,
         "ok": not standing.problems,
         "errors": standing.problems,
         "enabled": pipeline.enabled if pipeline else None,

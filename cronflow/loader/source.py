@@ -6,7 +6,7 @@ import stat
 from yaml.reader import Reader
 
 from cronflow.loader import trust
-from cronflow.problem import Problem
+from cronflow.problem import Problem, is_utf8
 
 LARGEST = 1024 * 1024
 # YAML's own, and already compiled: the character class takes 5 ms.
@@ -24,7 +24,7 @@ class Unusable(Exception):
 
 def read(path: str, *, any_owner: bool = False) -> str:
     """The file's text. Raises Unusable. `any_owner` as for `trust.refusals`."""
-    if not _is_utf8(path):
+    if not is_utf8(path):
         raise Unusable(Problem(1, 1, "", "the path is not UTF-8: rename the file, or the directory"))
     content = _content(path, any_owner=any_owner)
     try:
@@ -44,15 +44,6 @@ def spot(before: str) -> tuple[int, int]:
     """Line and column of what follows a text."""
     lines = before.split("\n")
     return len(lines), len(lines[-1]) + 1
-
-
-def _is_utf8(path: str) -> bool:
-    """Whether the path can stand in a record: what the system could not decode came in as lone surrogates."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _content(path: str, *, any_owner: bool) -> bytes:
