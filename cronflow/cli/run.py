@@ -217,13 +217,14 @@ def is_worth_taking(place: Layout, name: str, fresh: Run) -> bool:
 
 
 def claim(place: Layout, fresh: Run) -> claims.Held | claims.Taken:
-    """Claim the run, if its pipeline's limit lets one more be. A limit that is only the default binds nobody here."""
+    """Claim the run, if its pipeline's limit lets one more be."""
+    return claims.claim(place, fresh, admit=lambda: is_admitted(place, fresh))
+
+
+def is_admitted(place: Layout, fresh: Run) -> bool:
+    """Whether the run has a slot now, or needs none: a limit that is only the default binds nobody here."""
     limit = fresh.definition.max_active_runs
-
-    def admitted() -> bool:
-        return slots.take_active(place, fresh.pipeline, fresh.run_id, limit or 1) or limit is None
-
-    return claims.claim(place, fresh, admit=admitted)
+    return slots.take_active(place, fresh.pipeline, fresh.run_id, limit or 1) or limit is None
 
 
 def refused(place: Layout, fresh: Run, taken: claims.Taken, *, force: bool) -> claims.Held:
@@ -240,15 +241,21 @@ def refused(place: Layout, fresh: Run, taken: claims.Taken, *, force: bool) -> c
         raise StateTrouble(f"{taken.detail}; --force runs the period again")
     if not force:
         raise Refused(f"{name} is claimed: {how_it_ended(fresh, taken)}; --force runs the period again")
-    gone = taken.why in {"pruned", "unreadable"}
-    held = claims.start_over(place, fresh) if gone else claims.reopen(place, fresh.pipeline, fresh.run_id)
+    held = opened_again(place, fresh, taken)
     if isinstance(held, claims.Taken):
-        raise Refused(f"{name} is running already; 'cronflow status {name}' shows it")
+        return refused(place, fresh, held, force=False)
     if held.run.state in RUN_ENDED:
         record = again(held.run, fresh.definition, moment(), params=fresh.params, tasks=fresh.rounds[0].tasks)
         with told("open the run again", held.dir):
             held.open_again(record)
     return held
+
+
+def opened_again(place: Layout, fresh: Run, taken: claims.Taken) -> claims.Held | claims.Taken:
+    """The run that was there before, held; the record with its new round is still to be written."""
+    if taken.why in {"pruned", "unreadable"}:
+        return claims.start_over(place, fresh, admit=lambda: is_admitted(place, fresh))
+    return claims.reopen(place, fresh.pipeline, fresh.run_id, admit=lambda: is_admitted(place, fresh))
 
 
 def how_it_ended(fresh: Run, taken: claims.Taken) -> str:

@@ -179,10 +179,10 @@ def _existing(place: Layout, run_dir: str, fd: int) -> Held | Taken:
     return Held(place, stored, fd)
 
 
-def start_over(place: Layout, run: Run) -> Held | Taken:
+def start_over(place: Layout, run: Run, admit: Callable[[], bool] | None = None) -> Held | Taken:
     """Begin a run anew whose claim stands but whose record is gone: pruned, or unreadable and put aside.
 
-    What is left of its logs stays, and attempts are numbered on from there.
+    What is left of its logs stays, and attempts are numbered on from there. `admit` as for `claim`.
     """
     with files.told("start a run over", place.root):
         run_dir = place.run(run.pipeline, run.run_id)
@@ -194,6 +194,9 @@ def start_over(place: Layout, run: Run) -> Held | Taken:
         if any_running(run_dir):
             _drop_entry(place, run.pipeline, run.run_id, fd)
             return Taken("running")
+        if admit is not None and not admit():
+            _drop_entry(place, run.pipeline, run.run_id, fd)
+            return Taken("full")
         first: dict[str, int] = {}
         for found in filter(None, map(layout.of_attempt, os.listdir(run_dir))):
             first[found[0]] = max(first.get(found[0], 1), found[1] + 1)
@@ -225,8 +228,11 @@ def take(place: Layout, pipeline: str, run_id: str) -> Held | Taken:
         return _held_or_dropped(place, pipeline, run_id, fd, held)
 
 
-def reopen(place: Layout, pipeline: str, run_id: str) -> Held | Taken:
-    """Hold an ended run, to open it again: the caller writes the record with its new round, through `write_record`."""
+def reopen(place: Layout, pipeline: str, run_id: str, admit: Callable[[], bool] | None = None) -> Held | Taken:
+    """Hold an ended run, to open it again: the caller writes the record with its new round, through `write_record`.
+
+    `admit` as for `claim`.
+    """
     with files.told("open a run again", place.root):
         files.make_dirs(place.open)
         fd = locks.open_locked(place.entry(pipeline, run_id))
@@ -243,6 +249,9 @@ def reopen(place: Layout, pipeline: str, run_id: str) -> Held | Taken:
             os.close(fd)
             return Taken("pruned")
         if stored.state in RUN_ENDED:
+            if admit is not None and not admit():
+                _drop_entry(place, pipeline, run_id, fd)
+                return Taken("full")
             sweep(run_dir)
         files.sync_dir(place.open)
         return Held(place, stored, fd)

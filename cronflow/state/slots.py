@@ -77,7 +77,7 @@ def _is_open(place: Layout, pipeline: str, run_id: str | None) -> bool:
         run = claims.read_run(place.run(pipeline, run_id))
     except StateTrouble:
         return False
-    if run is None:
-        # Between the slot and the claim: as long as somebody holds the entry.
+    if run is None or run.state in RUN_ENDED:
+        # Between the slot and the claim, or the record that opens it again: as long as somebody holds the entry.
         return claims.is_driven(place, pipeline, run_id)
-    return run.state not in RUN_ENDED
+    return True

@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 
+from tests.acceptance.witness import Gate, ended, started, until
 from tests.conftest import Cronflow
 
 SOURCE = Path(__file__).resolve().parents[2]
@@ -40,3 +41,30 @@ def test_a_file_whose_path_is_not_utf_8_is_a_bad_file_to_programs_too(cronflow: 
     rows = cronflow.json("status")["pipelines"]
     assert {row["name"]: row["ok"] for row in rows}["good"]
     assert [row["path"] for row in rows if not row["ok"]] == [f"{cronflow.pipelines_dir}/\\udcff.yaml"]
+
+
+DAILY = """
+schedule: "@daily"
+timezone: UTC
+max_active_runs: 1
+run: 'test ! -e {gate}.shut || {{ {passed}; }}'
+"""
+
+
+def test_a_run_that_is_opened_again_is_one_of_the_active_runs(cronflow: Cronflow, tmp_path: Path) -> None:
+    gate, shut = Gate(tmp_path / "gate"), tmp_path / "gate.shut"
+    cronflow.pipeline("etl", DAILY.format(gate=gate.path, passed=gate.passed))
+    assert cronflow("run", "etl", "--date", "2026-01-01").returncode == 0
+    assert cronflow("run", "etl", "--date", "2026-01-02").returncode == 0
+    shut.touch()
+    with started(cronflow, "run", "etl", "--date", "2026-01-01", "--force") as engine:
+        until(gate.is_awaited)
+        for other in ("2026-01-02", "2026-01-03"):
+            done = cronflow("run", "etl", "--date", other, "--force")
+            message = "cronflow: etl: max_active_runs is 1, and that many are active: 20260102T000000Z\n"
+            assert (done.returncode, done.stdout, done.stderr) == (3, "", message)
+        gate.open()
+        assert ended(engine)[0] == 0
+    shut.unlink()
+    assert cronflow("run", "etl", "--date", "2026-01-02", "--force").returncode == 0
+    assert not [*(cronflow.state_dir / "open").iterdir()]
