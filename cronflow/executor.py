@@ -142,6 +142,7 @@ def _open_record(run_dir: str, task: str, number: int) -> int:
         if not content:
             return fd
         if attempts.parse(content, locked=False)[0] == "unstarted":
+            files.remove(layout.stop(run_dir, task, number))  # of something that never ran
             os.ftruncate(fd, 0)
             return fd
     os.close(fd)

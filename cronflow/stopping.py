@@ -66,8 +66,11 @@ class Stopping:
                 self._cleared(live)
                 return
             live.empty = left == 0
-        elif live.pid is not None and still_runs(live):
-            processes.signal_all(live.attempt_id, live.pid, *signals)
+        elif still_runs(live):
+            if live.pid is None:
+                processes.signal_survivors(live.attempt_id, None, *signals)
+            else:
+                processes.signal_all(live.attempt_id, live.pid, *signals)
         if live.empty:
             self._press_later(live, MOMENT)
         else:

@@ -18,7 +18,7 @@ from cronflow.state.layout import Layout
 from tests.acceptance.witness import leftovers
 from tests.conftest import Cronflow
 from tests.crash import storm
-from tests.crash.driver import Doomed, Grave, doomed
+from tests.crash.driver import Doomed, Grave, doomed, end_all
 from tests.crash.storm import BEGIN, DAY
 
 SHARES = 6
@@ -30,6 +30,12 @@ BY_HAND = ("run", "storm")
 def _kill() -> Iterator[Doomed]:
     with doomed() as serving:
         yield serving
+
+
+@pytest.fixture(autouse=True)
+def nothing_lives_on(tmp_path: Path) -> Iterator[None]:
+    yield
+    end_all(tmp_path)
 
 
 @pytest.fixture

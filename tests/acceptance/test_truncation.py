@@ -6,6 +6,7 @@ it, which is then looked at by readers, and claimed.
 
 import json
 import shutil
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,11 +16,11 @@ from typing import Any
 import pytest
 
 from cronflow.cli.app import invoke
-from cronflow.lifecycle import Wish
+from cronflow.lifecycle import Stop, Wish
 from cronflow.state import attempts
 from tests.acceptance.witness import leftovers, until
 from tests.conftest import Cronflow
-from tests.crash.driver import Doomed, Grave, doomed
+from tests.crash.driver import Doomed, Grave, doomed, end_all
 from tests.crash.storm import BEGIN
 
 # `fatal` kills its engine where it is asked to, and ends well itself; before it an attempt has been stopped.
@@ -69,6 +70,12 @@ def _whole(run: Doomed, tmp_path_factory: pytest.TempPathFactory) -> Grave:
 
 def claim(run: Doomed, grave: Grave, run_id: str, *more: str) -> Any:
     return run(grave, "run", "torn", "--date", DAYS[run_id], *more)
+
+
+@pytest.fixture(autouse=True)
+def nothing_lives_on(tmp_path: Path) -> Iterator[None]:
+    yield
+    end_all(tmp_path)
 
 
 @pytest.fixture
@@ -259,3 +266,66 @@ def test_the_real_command_says_the_same(whole: Grave, copy: Callable[[], Grave])
     assert done.stderr.endswith(f"; put aside as {path}.bad; --force runs the period again\n")
     done = real("run", "torn", "--date", DAYS[OPEN], "--force", env={"STARTS": str(grave.starts)})
     assert done.returncode == 0, done.stderr
+
+
+# The task outlives its engine, and its file is cut while it runs: all there is then is that somebody holds the lock.
+HELD = f"""
+tasks:
+  load:
+    grace: 0.1
+    run: |
+      {BEGIN}
+      [ -e "$STARTS.killed" ] || {{ : >"$STARTS.killed"; kill -9 "$ENGINE"; }}
+      while [ ! -e "$STARTS.go" ]; do sleep 0.01; done
+  next: {{needs: [load], when: all_done, run: '{BEGIN}'}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("cut", "cancel", "code", "state"),
+    [
+        (0, False, 1, "failed"),
+        (20, False, 1, "failed"),
+        (-1, False, 0, "succeeded"),  # a newline less: what the shell adds is still the end of it
+        (0, True, 130, "cancelled"),
+        (20, True, 130, "cancelled"),
+        (-1, True, 130, "cancelled"),
+    ],
+)
+def test_an_attempt_whose_file_is_cut_while_it_runs(
+    run: Doomed, tmp_path: Path, cut: int, cancel: bool, code: int, state: str
+) -> None:
+    real = Cronflow(tmp_path / "home")
+    real.pipeline("held", HELD).parent.chmod(0o755)
+    grave = Grave(real.home, real.pipelines_dir)
+    assert run(grave, "run", "held").code is None
+    (path,) = grave.state.glob("pipelines/held/runs/*/*/load.1.json")
+    path.write_bytes(path.read_bytes()[:cut])
+    engine = real.start("run", "held", env={"STARTS": str(grave.starts)})
+    assert engine.stdout is not None
+    assert "running" in next(line for line in engine.stdout if " load " in line)
+    if cancel:
+        engine.send_signal(signal.SIGINT)
+    else:
+        Path(f"{grave.starts}.go").touch()
+    said = engine.communicate(timeout=30)[1]
+    assert engine.returncode == code
+    (stored,) = [json.loads(one.read_bytes()) for one in grave.state.glob("pipelines/held/runs/*/*/run.json")]
+    (tried,) = stored["tasks"]["load"]["attempts"]
+    assert tried["state"] == state
+    assert (f"{path}: record unreadable; put aside as {path}.bad" in said) is (cut >= 0)
+    assert len(stored["tasks"]["next"]["attempts"]) == (not cancel)
+    until(lambda: not leftovers(real.home))
+
+
+def test_a_note_of_a_start_that_never_was_stops_nothing(run: Doomed, copy: Callable[[], Grave]) -> None:
+    """The attempt's file says that it never started, so nobody can have stopped it; it is started, and is no other."""
+    grave = copy()
+    run_dir = grave.state / RUNS / OPEN
+    path = run_dir / "fatal.1.json"
+    path.write_bytes(path.read_bytes().partition(b"\n")[0])
+    attempts.write_stop(str(run_dir), "fatal", 1, Stop(reason="timeout", by="cronflow", at="2026-01-07T00:00:00.000Z"))
+    Path(f"{grave.starts}.kill").touch()
+    assert claim(run, grave, OPEN).code is None
+    assert claim(run, grave, OPEN).code == 0
+    assert [one["state"] for one in record(grave, OPEN)["tasks"]["fatal"]["attempts"]] == ["succeeded"]

@@ -1,10 +1,12 @@
 """What tests ask for the doomed: one process that imports once, and a child of it for each command."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +69,16 @@ class Doomed:
         assert answer.code != "hung", grave.output
         assert "Traceback" not in grave.output, grave.output
         return answer
+
+
+def end_all(homes: Path) -> None:
+    """End whatever was started with a home in this directory and is still there: a test may fail half-way."""
+    mark = f"HOME={homes}/".encode()
+    for name in filter(str.isdecimal, os.listdir("/proc")):
+        with suppress(OSError):
+            environment = Path("/proc", name, "environ").read_bytes()
+            if any(variable.startswith(mark) for variable in environment.split(b"\0")):
+                os.kill(int(name), signal.SIGKILL)
 
 
 @contextmanager
