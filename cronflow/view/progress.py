@@ -7,13 +7,12 @@ from msgspec import Struct
 from cronflow import instant
 from cronflow.lifecycle import duration
 from cronflow.record import TASK_ENDED, Run, TaskRun
-from cronflow.spec import Task
 from cronflow.view.ink import Line, Span, line, padded, span
 from cronflow.view.moments import between, lasted
 from cronflow.view.signs import TONES, WORDS, Look, sign, word
 from cronflow.wall import Wall
 
-BAR = 24
+BAR, BAR_LEAST = 24, 4  # columns
 # What a person wants to see of many tasks, first things first.
 INTEREST = ("running", "retrying", "failed", "upstream_failed", "cancelled", "pending", "succeeded", "skipped")
 
@@ -59,16 +58,17 @@ def task_row(scene: Scene, name: str, widest: int, look: Look) -> Line:
     named = padded(line(name[:widest]), widest)
     last = record.attempts[-1] if record.attempts else None
     taken = between(last.started_at, last.ended_at, scene.now) if last else ""
-    attempt = attempt_note(record, scene.run.definition.tasks[name])
+    attempt = attempt_note(scene.run, name, record)
     said = scene.tails.get(name, "") if record.state == "running" and not record.reason else note(record, scene.now)
     tone = TONES.get(record.state, "plain") if record.state in {"failed", "retrying"} else "dim"
     return (*head, *named, Span("  "), *padded(line(taken), 6, right=True), Span("  "), span(f"{attempt}{said}", tone))
 
 
-def attempt_note(record: TaskRun, task: Task) -> str:
-    """Which attempt it is, where there may be more than one."""
+def attempt_note(run: Run, name: str, record: TaskRun) -> str:
+    """Which attempt it is, of how many at most, where it is not the first of its round."""
+    first = run.rounds[-1].first.get(name, 1)
     number = record.attempts[-1].number if record.attempts else 0
-    return f"attempt {number} of {task.retries + 1}  " if task.retries and number > 1 else ""
+    return f"attempt {number} of {first + run.definition.tasks[name].retries}  " if number > first else ""
 
 
 def note(record: TaskRun, now: float) -> str:
@@ -85,15 +85,16 @@ def bar(scene: Scene, look: Look) -> Line:
     ended = sum(state in TASK_ENDED for state in states)
     running = states.count("running")
     bad = any(state in {"failed", "upstream_failed"} for state in states)
-    filled = BAR * ended // total if total else BAR
     counts = f" {ended}/{total} done" + (f", {running} running" if running else "")
-    since = between(scene.run.rounds[-1].at, None, scene.now)
+    since = f", {between(scene.run.rounds[-1].at, None, scene.now)}"
+    room = BAR if look.width is None else min(BAR, max(BAR_LEAST, look.width - len(f"  {counts}{since}")))
+    filled = room * ended // total if total else room
     return (
         Span("  "),
         Span(look.signs.bar * filled, "bad" if bad else "good"),
-        Span(look.signs.wait * (BAR - filled), "dim"),
+        Span(look.signs.wait * (room - filled), "dim"),
         Span(counts),
-        Span(f", {since}", "dim"),
+        Span(since, "dim"),
     )
 
 
