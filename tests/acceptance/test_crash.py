@@ -15,7 +15,7 @@ import pytest
 from cronflow.lifecycle import LOST, Wish
 from cronflow.state import attempts, claims
 from cronflow.state.layout import Layout
-from tests.acceptance.witness import leftovers
+from tests.acceptance.witness import leftovers, until
 from tests.conftest import Cronflow
 from tests.crash import storm
 from tests.crash.driver import Doomed, Grave, doomed, end_all
@@ -181,7 +181,7 @@ def test_an_attempt_whose_shell_was_killed_is_lost(kill: Doomed, tmp_path: Path,
     answer = kill(grave, "run", "fatal")
     if "ENGINE" in victims:
         assert answer.code is None
-        assert len(leftovers(grave.home)) == 3
+        until(lambda: len(leftovers(grave.home)) == 3)
         answer = kill(grave, "run", "fatal")
     assert answer.code == 1 - retries
     runs = storm.records(grave.state)
