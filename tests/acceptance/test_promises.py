@@ -1,11 +1,15 @@
 """Sentences of the README that no other test holds, each against real processes."""
 
+import json
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from tests.acceptance.witness import Gate, ended, started, until
-from tests.conftest import Cronflow
+from tests.conftest import Cronflow, clean_environment
+from tests.terminal import Terminal
 
 SOURCE = Path(__file__).resolve().parents[2]
 
@@ -68,3 +72,142 @@ def test_a_run_that_is_opened_again_is_one_of_the_active_runs(cronflow: Cronflow
     shut.unlink()
     assert cronflow("run", "etl", "--date", "2026-01-02", "--force").returncode == 0
     assert not [*(cronflow.state_dir / "open").iterdir()]
+
+
+def test_a_terminal_shows_the_tasks_as_they_go_on(cronflow: Cronflow, tmp_path: Path) -> None:
+    gate = Gate(tmp_path / "gate")
+    cronflow.pipeline(
+        "etl",
+        f"""
+        tasks:
+          pull:
+            run: |
+              echo "try $CRONFLOW_ATTEMPT"; test $CRONFLOW_ATTEMPT = 2
+              {gate.passed}
+            retries: 2
+            retry_delay: 0
+          load: {{run: "true", needs: pull}}
+        """,
+    )
+    with Terminal(cronflow, "run", "etl", columns=60) as terminal:
+        terminal.read_until(lambda screen: b"attempt 2 of 3  try 2" in screen and b" 0/2 done, 1 running" in screen)
+        gate.open()
+        assert terminal.to_the_end() == 0
+        block, end = terminal.screen.decode().rsplit("2/2 done", 1)
+    assert "━" in block
+    assert "● succeeded" in end
+    assert "cronflow status etl" in end
+    with Terminal(cronflow, "run", "etl", columns=60, env={"NO_COLOR": "1"}) as terminal:
+        terminal.read_until(lambda screen: b"attempt 2" in screen)
+        gate.open()
+        assert terminal.to_the_end() == 0
+        assert terminal.screen.isascii(), "neither colours nor glyphs where they are not wanted"
+        assert not re.search(rb"\x1b\[[0-9;]*[34][0-7][;m]", terminal.screen)
+
+
+DEFAULT_PLACES = """
+import os
+from cronflow.cli.app import default_dir
+if os.geteuid() == 0 and {as_somebody}:
+    os.setresuid(54321, 54321, 54321)
+print(default_dir("XDG_CONFIG_HOME", ".config", "/etc", "pipelines"))
+print(default_dir("XDG_STATE_HOME", ".local/state", "/var/lib", ""))
+"""
+
+
+def default_places(*, as_somebody: bool, **env: str) -> list[str]:
+    """Where cronflow looks when nothing says where, here or as a user who is not root."""
+    script = DEFAULT_PLACES.format(as_somebody=as_somebody)
+    environment = clean_environment() | {"HOME": "/home/me"} | env
+    return subprocess.run(
+        [sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True
+    ).stdout.split()
+
+
+def test_where_pipelines_and_history_are_by_default() -> None:
+    home = ["/home/me/.config/cronflow/pipelines", "/home/me/.local/state/cronflow"]
+    named = {"XDG_CONFIG_HOME": "/conf", "XDG_STATE_HOME": "/var/state"}
+    assert default_places(as_somebody=True) == home
+    assert default_places(as_somebody=True, **named) == ["/conf/cronflow/pipelines", "/var/state/cronflow"]
+    roots = ["/etc/cronflow/pipelines", "/var/lib/cronflow"]
+    assert default_places(as_somebody=False, **named) == (
+        roots if os.geteuid() == 0 else ["/conf/cronflow/pipelines", "/var/state/cronflow"]
+    )
+
+
+def test_variables_say_where_they_are_and_options_win(cronflow: Cronflow, tmp_path: Path) -> None:
+    program = cronflow.command_line([])[0]
+    cronflow.pipeline("etl", "run: 'true'\n")
+    here = {"CRONFLOW_PIPELINES_DIR": str(cronflow.pipelines_dir), "CRONFLOW_STATE_DIR": str(cronflow.state_dir)}
+
+    def rows(*options: str) -> list[tuple[str, bool]]:
+        words = [program, *options, "status", "--json"]
+        done = subprocess.run(words, env=cronflow.environment(here), check=True, capture_output=True, text=True)
+        return [(row["name"], bool(row["recent"])) for row in json.loads(done.stdout)["pipelines"]]
+
+    subprocess.run([program, "run", "etl"], env=cronflow.environment(here), check=True, capture_output=True)
+    assert rows() == [("etl", True)]
+    assert rows("--state-dir", str(tmp_path / "other")) == [("etl", False)]
+    (tmp_path / "none").mkdir(mode=0o755)
+    assert rows("--pipelines-dir", str(tmp_path / "none"), "--state-dir", str(tmp_path / "other")) == []
+
+
+# Tells of every effect on the disk that others can see, in order, once the command has ended.
+WATCHED = """
+import json, os, sys
+from cronflow.cli.app import invoke
+
+seen, fsync = [], os.fsync
+
+def note(what, path):
+    seen.append([what, os.fsdecode(path)])
+
+def heard(event, args):
+    if event == "os.rename":
+        note("rename", args[1])
+    elif event == "os.remove":
+        note("remove", args[0])
+    elif event == "os.posix_spawn":
+        note("start", "")
+    elif event == "open" and isinstance(args[0], str) and args[2] & os.O_CREAT:
+        note("open", args[0])
+
+def synced(fd):
+    note("sync", os.readlink(f"/proc/self/fd/{fd}"))
+    fsync(fd)
+
+os.fsync = synced
+sys.addaudithook(heard)
+code = invoke(sys.argv[1:])
+sys.stderr.write(json.dumps(seen))
+sys.exit(code)
+"""
+
+
+def effects(cronflow: Cronflow, *arguments: object) -> list[tuple[str, str]]:
+    """What a command does to the disk, in order; paths from the state directory on."""
+    words = [sys.executable, "-c", WATCHED, *cronflow.command_line(arguments)[1:]]
+    done = subprocess.run(words, env=cronflow.environment(), check=True, capture_output=True, text=True)
+    return [(what, path.removeprefix(f"{cronflow.state_dir}/")) for what, path in json.loads(done.stderr)]
+
+
+def in_order(seen: list[tuple[str, str]], *wanted: tuple[str, str]) -> bool:
+    """Whether these come one after the other, whatever lies between."""
+    rest = iter(seen)
+    return all(one in rest for one in wanted)
+
+
+def test_the_order_of_writes(cronflow: Cronflow) -> None:
+    cronflow.pipeline("etl", 'schedule: "@daily"\ntimezone: UTC\nrun: "true"\n')
+    month, entry = "pipelines/etl/runs/2026-01", "open/etl~20260102T000000Z"
+    run = f"{month}/20260102T000000Z"
+    attempt = ("open", f"{run}/main.1.json")
+    claim = [("open", entry), ("sync", "open"), ("sync", f"{run}.draft"), ("rename", run), ("sync", month)]
+    end = [("rename", f"{run}/run.json"), ("sync", run), ("remove", attempt[1]), ("remove", entry)]
+    seen = effects(cronflow, "run", "etl", "--date", "2026-01-01")
+    assert in_order(seen, ("open", entry), ("sync", f"{run}.draft/run.json"), ("rename", run))
+    assert in_order(seen, *claim, attempt, ("start", ""), *end)
+    assert ("start", "") not in seen[: seen.index(attempt)]
+    again = effects(cronflow, "run", "etl", "--date", "2026-01-01", "--force")
+    opened = [("open", entry), ("sync", "open"), ("rename", f"{run}/run.json"), ("sync", run)]
+    assert in_order(again, *opened, ("open", f"{run}/main.2.json"), ("start", ""), end[0], end[1], ("remove", entry))
