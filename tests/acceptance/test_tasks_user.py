@@ -99,8 +99,10 @@ def test_a_user_that_is_not_there_is_the_reason(cronflow: Cronflow) -> None:
 
 @as_nobody_special
 def test_without_root_a_task_can_only_be_oneself(cronflow: Cronflow) -> None:
-    me = pwd.getpwuid(os.geteuid()).pw_name
-    cronflow.pipeline("user", f"tasks: {{me: {{run: id -un, user: {me}}}, other: {{run: 'true', user: root}}}}\n")
+    mine = [account.pw_name for account in pwd.getpwall() if account.pw_uid == os.geteuid()]
+    if not mine:
+        pytest.skip("this user has no name here")
+    cronflow.pipeline("user", f"tasks: {{me: {{run: id -u, user: {mine[0]}}}, other: {{run: 'true', user: root}}}}\n")
     run = cronflow.json("run", "user", code=1)
-    assert log(cronflow, "user", "me").decode() == f"{me}\n"
+    assert log(cronflow, "user", "me") == b"%d\n" % os.geteuid()
     assert run["tasks"]["other"]["reason"] == "user 'root': only root can run a task as another user"

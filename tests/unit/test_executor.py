@@ -1,6 +1,5 @@
 """Attempts as processes: what is told to the shell, what is in the file, and that a short cut can't be told."""
 
-import getpass
 import os
 import pwd
 import stat
@@ -468,10 +467,10 @@ def test_only_root_runs_tasks_as_others(order: Order) -> None:
 
 
 def test_as_oneself_a_task_may_always_run(order: Order) -> None:
-    found = done(
-        replace(order, user=getpass.getuser() if ROOT else pwd.getpwuid(os.geteuid()).pw_name, command="id -u")
-    )
-    assert found == Outcome(0, b"%d\n" % os.geteuid())
+    mine = [account.pw_name for account in pwd.getpwall() if account.pw_uid == os.geteuid()]
+    if not mine:
+        pytest.skip("this user has no name here")
+    assert done(replace(order, user=mine[0], command="id -u")) == Outcome(0, b"%d\n" % os.geteuid())
 
 
 def test_a_refusal_may_be_longer_than_the_file_should_be(order: Order) -> None:
