@@ -124,8 +124,9 @@ def invoke(arguments: list[str]) -> int:
     except typer.Abort:
         return 130
     except OSError as error:
-        # What the system refuses in a place where nobody expected it: no traceback, but all that it said.
-        complain(f"{error.filename or 'cronflow'}: {error.strerror or error}")
+        # What the system refuses in a place where nobody expected it: no traceback, but all that it said. It names no
+        # file only where a relative path was typed in a directory that is gone.
+        complain(f"{error.filename or 'the current directory'}: {error.strerror or error}")
         return CronflowError.exit_code
     return code if isinstance(code, int) else 0
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 from cronflow import instant
 from cronflow.lifecycle import duration
 from cronflow.record import TASK_ENDED, Run, TaskRun
-from cronflow.view.ink import Line, Span, line, padded, span
+from cronflow.view.ink import Line, Span, harmless, line, padded, span
 from cronflow.view.moments import between, lasted
 from cronflow.view.signs import TONES, WORDS, Look, sign, word
 from cronflow.wall import Wall
@@ -108,7 +108,7 @@ def event(run: Run, name: str, record: TaskRun, now: float, widest: int) -> str:
         if last.ended_at is not None:
             parts.append(between(last.started_at, last.ended_at, now))
     if record.reason:
-        parts.append(note(record, now))
+        parts.append(harmless(note(record, now)))
     return "  ".join(parts).rstrip()
 
 

@@ -233,6 +233,32 @@ def test_a_terminal_without_utf_8_gets_all_that_can_be_said(cronflow: Cronflow, 
     assert Path(record(cronflow, "one")["definition"]["tasks"]["a"]["cwd"]).name == "größe"
 
 
+def test_what_a_file_says_cannot_command_a_terminal(cronflow: Cronflow) -> None:
+    cronflow.pipeline("one", 'tasks: {a: {run: "true", cwd: "\\e]0;x\\a\\e[31mred"}}\n')
+    done = cronflow("run", "one")
+    assert done.returncode == 1
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "no such directory: '" in done.stdout
+
+
+def test_in_a_directory_that_is_gone(cronflow: Cronflow) -> None:
+    cronflow.pipeline("one", one_task)
+    words = cronflow.command_line(["run", "one"])
+    script = (
+        'mkdir gone; cd gone; rmdir ../gone; "$@"; cd ..; mkdir gone; cd gone; rmdir ../gone; "$1" --state-dir x list'
+    )
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", *words],
+        cwd=cronflow.home,
+        env=cronflow.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "one succeeded" in done.stdout
+    assert (done.returncode, done.stderr) == (4, "cronflow: the current directory: No such file or directory\n")
+
+
 def test_what_is_typed_wrong_is_said_in_one_place(cronflow: Cronflow) -> None:
     cronflow.pipeline("daily_sales", one_task)
     directory = cronflow.pipelines_dir
