@@ -22,6 +22,7 @@ from cronflow.state import files, layout, locks
 from cronflow.state.run_record import NO_RECORD
 
 UNREADABLE = "lost: the attempt's file is not readable"
+LONGEST_REASON = 3500  # bytes of JSON; a head takes 500 at most
 
 
 class Head(Struct, frozen=True):
@@ -68,8 +69,11 @@ def head(start: Head) -> bytes:
 
 
 def refusal(error: str) -> bytes:
-    """The end of an attempt that could not be started."""
-    return b"," + _encode({"error": error[:1500]})[1:] + b"\n"
+    """The end of an attempt that could not be started. A long reason is cut: the file stays under 4 KiB."""
+    text = error[:1500]
+    while len(_encode(text)) > LONGEST_REASON:
+        text = text[: len(text) // 2]
+    return b"," + _encode({"error": text})[1:] + b"\n"
 
 
 def parse(content: bytes, *, locked: bool) -> tuple[Phase, Whole | None]:

@@ -133,13 +133,16 @@ def check_meaning(content: bytes, locked: bool) -> None:
     assert (seen is None) == (phase == "unstarted")
 
 
-def test_a_refusal_is_short_enough_to_be_written_whole() -> None:
-    content = HEAD + attempts.refusal("é" * 5000)
+@pytest.mark.parametrize(("letter", "most"), [("é", 1500), ("\N{WOMAN}", 750), ("\x01", 375)])
+def test_a_refusal_is_short_enough_to_be_written_whole(letter: str, most: int) -> None:
+    longest = f"{'p' * 64}/20261122T101530.123Z-reboot-12345678/{'t' * 64}/10001@12345678"
+    content = attempts.head(Head(longest, "b" * 36, "2026-11-22T00:00:01.000Z", 1e9 / 3)) + PID
+    content += attempts.refusal(letter * 5000)
     assert len(content) < 4096
     phase, whole = parse(content, locked=False)
     assert phase == "ended"
     assert whole is not None
-    assert whole.error == "é" * 1500
+    assert whole.error == letter * most
 
 
 # What the lifecycle is told
