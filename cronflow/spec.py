@@ -150,7 +150,9 @@ class Pipeline(Struct, frozen=True, kw_only=True, omit_defaults=True):
     overlap: Annotated[
         Overlap, Meta(description="What happens to a due period while earlier ones run and no slot is free.")
     ] = "queue"
-    max_active_runs: Annotated[Slots | None, Meta(description="Runs of this pipeline at once. Default: 1.")] = None
+    max_active_runs: Annotated[
+        Slots | None, Meta(description="Runs of this pipeline at once; `run` keeps to it where it is set. Default: 1.")
+    ] = None
     max_parallel_tasks: Annotated[int, Meta(ge=1, le=10_000, description="Tasks at once within one run.")] = 16
     timeout: Annotated[Limit | None, Meta(description="The longest a round of a run may take.")] = None
     jitter: Annotated[

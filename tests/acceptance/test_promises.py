@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from cronflow.loader import pipeline_file
+from cronflow.spec import Config, Pipeline
 from tests.acceptance.witness import Gate, ended, started, until
 from tests.conftest import Cronflow, clean_environment
 from tests.terminal import Terminal
@@ -105,34 +109,40 @@ def test_a_terminal_shows_the_tasks_as_they_go_on(cronflow: Cronflow, tmp_path: 
         assert not re.search(rb"\x1b\[[0-9;]*[34][0-7][;m]", terminal.screen)
 
 
-DEFAULT_PLACES = """
-import os
-from cronflow.cli.app import default_dir
-if os.geteuid() == 0 and {as_somebody}:
-    os.setresuid(54321, 54321, 54321)
-print(default_dir("XDG_CONFIG_HOME", ".config", "/etc", "pipelines"))
-print(default_dir("XDG_STATE_HOME", ".local/state", "/var/lib", ""))
+# As whoever this user is said to be; nothing can be written, so that no test leaves anything in a default place.
+AS_SOMEBODY = """
+import errno, os, sys
+from cronflow.cli.app import invoke
+
+def refuse(event, args):
+    if event == "os.mkdir" or (event == "open" and isinstance(args[2], int) and args[2] & os.O_CREAT):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), args[0])
+
+os.geteuid = lambda: int(sys.argv[1])
+sys.addaudithook(refuse)
+sys.exit(invoke(sys.argv[2:]))
 """
+IN_HOME = ("/home/me/.config/cronflow/pipelines", "/home/me/.local/state/cronflow")
+BY_XDG = ("/conf/cronflow/pipelines", "/lasting/cronflow")
+ROOTS = ("/etc/cronflow/pipelines", "/var/lib/cronflow")
+XDG = {"XDG_CONFIG_HOME": "/conf", "XDG_STATE_HOME": "/lasting"}
 
 
-def default_places(*, as_somebody: bool, **env: str) -> list[str]:
-    """Where cronflow looks when nothing says where, here or as a user who is not root."""
-    script = DEFAULT_PLACES.format(as_somebody=as_somebody)
-    environment = clean_environment() | {"HOME": "/home/me"} | env
-    return subprocess.run(
-        [sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True
-    ).stdout.split()
+@pytest.mark.parametrize(
+    ("user", "env", "places"), [("1000", {}, IN_HOME), ("1000", XDG, BY_XDG), ("0", {}, ROOTS), ("0", XDG, ROOTS)]
+)
+def test_where_pipelines_and_history_are_by_default(
+    cronflow: Cronflow, user: str, env: dict[str, str], places: tuple[str, str]
+) -> None:
+    def said(*words: object) -> str:
+        command = [sys.executable, "-c", AS_SOMEBODY, user, *map(str, words)]
+        environment = clean_environment() | {"HOME": "/home/me"} | env
+        return subprocess.run(command, env=environment, check=False, capture_output=True, text=True).stderr
 
-
-def test_where_pipelines_and_history_are_by_default() -> None:
-    home = ["/home/me/.config/cronflow/pipelines", "/home/me/.local/state/cronflow"]
-    named = {"XDG_CONFIG_HOME": "/conf", "XDG_STATE_HOME": "/var/state"}
-    assert default_places(as_somebody=True) == home
-    assert default_places(as_somebody=True, **named) == ["/conf/cronflow/pipelines", "/var/state/cronflow"]
-    roots = ["/etc/cronflow/pipelines", "/var/lib/cronflow"]
-    assert default_places(as_somebody=False, **named) == (
-        roots if os.geteuid() == 0 else ["/conf/cronflow/pipelines", "/var/state/cronflow"]
-    )
+    if not os.path.exists(places[0]):
+        assert said("list").startswith(f"cronflow: {places[0]}: no such directory")
+    path = cronflow.pipeline("etl", "run: 'true'\n")
+    assert said("run", path).startswith(f"cronflow: {places[1]}: can't ")
 
 
 def test_variables_say_where_they_are_and_options_win(cronflow: Cronflow, tmp_path: Path) -> None:
@@ -211,3 +221,34 @@ def test_the_order_of_writes(cronflow: Cronflow) -> None:
     again = effects(cronflow, "run", "etl", "--date", "2026-01-01", "--force")
     opened = [("open", entry), ("sync", "open"), ("rename", f"{run}/run.json"), ("sync", run)]
     assert in_order(again, *opened, ("open", f"{run}/main.2.json"), ("start", ""), end[0], end[1], ("remove", entry))
+
+
+README = (SOURCE / "README.md").read_text(encoding="utf-8")
+# Keys, what they mean, and a default that is a value: `| `retry_delay`, `retry_backoff` | … | `30s`, 2 |`.
+VALUE = r"`[^`]+`|\d[\d.]*"
+ROWS = re.findall(rf"^\| ((?:`\w+`(?:, )?)+) \| .* \| ((?:(?:{VALUE})(?:, )?)+) \|$", README, re.MULTILINE)
+DEFAULTS = {
+    key: value.strip("`")
+    for keys, values in ROWS
+    for key, value in zip(re.findall(r"\w+", keys), re.findall(VALUE, values), strict=True)
+}
+ONLY_WHERE_WRITTEN = {"max_active_runs"}
+
+
+def definition(text: str) -> Pipeline:
+    """The one pipeline of a text."""
+    loaded = pipeline_file.parse(text, name="etl", directory="/", config=Config())
+    assert loaded.problems == ()
+    return loaded.pipelines[0]
+
+
+@pytest.mark.parametrize("key", sorted(DEFAULTS.keys() - ONLY_WHERE_WRITTEN))
+def test_the_readme_s_defaults_are_the_defaults(key: str) -> None:
+    written = f"{key}: {DEFAULTS[key]}"
+    on_top = key in Pipeline.__struct_fields__
+    said = f"run: x\n{written}\n" if on_top else f"tasks: {{main: {{run: x, {written}}}}}\n"
+    assert definition(said) == definition("run: x\n")
+
+
+def test_the_readme_has_a_default_for_most_keys() -> None:
+    assert len(DEFAULTS) >= 18
