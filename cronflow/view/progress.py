@@ -123,7 +123,9 @@ def ending(run: Run, look: Look) -> list[Line]:
 
 def commands(run: Run) -> list[Line]:
     """What to type next."""
-    failed = next((name for name, task in run.tasks.items() if task.state == "failed"), None)
+    failures = (name for name, task in run.tasks.items() if task.state == "failed")
+    # What failed the run comes before what may fail.
+    failed = min(failures, key=lambda name: run.definition.tasks[name].allow_failure, default=None)
     lines = []
     if failed is not None:
         lines.append(line(f"  log:     cronflow logs {run.pipeline} {run.run_id} {failed}", "dim"))

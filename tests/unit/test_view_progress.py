@@ -8,7 +8,7 @@ from cronflow import instant
 from cronflow.record import Round, Run, TaskRun
 from cronflow.spec import Pipeline, Task
 from cronflow.view.ink import text_of, width
-from cronflow.view.progress import Scene, block
+from cronflow.view.progress import Scene, block, commands
 from cronflow.view.signs import ASCII, UNICODE, Look
 from tests import past
 from tests.past import attempt, task
@@ -67,3 +67,10 @@ def test_in_a_second_round_attempts_are_counted_on() -> None:
     assert "attempt 4 of 5" in drawn(tasks, Look(100, UNICODE), rounds=rounds)[0]
     tasks = {"load": task("running", FAILED_ONCE, attempt(70, None, number=3))}
     assert "attempt" not in drawn(tasks, Look(100, UNICODE), rounds=rounds)[0]
+
+
+@pytest.mark.parametrize(("states", "named"), [(("failed", "failed"), "load"), (("failed", "succeeded"), "lint")])
+def test_the_log_that_is_named_is_of_the_task_that_failed_the_run(states: tuple[str, str], named: str) -> None:
+    definition = Pipeline(name="etl", tasks={"lint": Task(run="x", allow_failure=True), "load": Task(run="x")})
+    run = past.run(definition, tasks={name: task(state) for name, state in zip(("lint", "load"), states, strict=True)})
+    assert text_of(commands(run)[0]) == f"  log:     cronflow logs etl {run.run_id} {named}"
