@@ -5,14 +5,13 @@ A new command is one file here, with a function `command` whose docstring is its
 
 import importlib
 import os
-import sys
 from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
 
 from cronflow import __version__
-from cronflow.cli.output import settle
+from cronflow.cli.output import complain, settle, tell
 from cronflow.errors import BadPipeline, CronflowError, WrongUse
 
 # name: the line that `cronflow --help` shows. The module is `cronflow.cli.NAME`, `-` as `_`.
@@ -28,14 +27,40 @@ COMMANDS = {
 }
 
 PLAIN: dict[str, Any] = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
+PIPELINES_HELP = "Where the pipeline files are. Default: ~/.config/cronflow/pipelines; root's /etc/cronflow/pipelines."
+STATE_HELP = "Where the history is kept. Default: ~/.local/state/cronflow; root's /var/lib/cronflow."
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
 
 class Places(NamedTuple):
-    """Where the pipelines and the state are: the global options, absolute."""
+    """Where the pipelines and the state are, as typed. Not every command needs both: each is worked out when asked for.
 
-    pipelines_dir: str
-    state_dir: str
+    Both raise WrongUse where nothing was named and there is no home directory for the default place.
+    """
+
+    typed_pipelines_dir: str | None
+    typed_state_dir: str | None
+
+    @property
+    def pipelines_dir(self) -> str:
+        """Absolute."""
+        option = "--pipelines-dir"
+        return named(option, self.typed_pipelines_dir) or default_dir(
+            option, "XDG_CONFIG_HOME", ".config", "/etc", "pipelines"
+        )
+
+    @property
+    def state_dir(self) -> str:
+        """Absolute, and UTF-8: the records name it."""
+        from cronflow.problem import is_utf8
+
+        option = "--state-dir"
+        path = named(option, self.typed_state_dir) or default_dir(
+            option, "XDG_STATE_HOME", ".local/state", "/var/lib", ""
+        )
+        if not is_utf8(path):
+            raise WrongUse(f"{path}: the path is not UTF-8: name another one with {option}")
+        return path
 
 
 class Commands(TyperGroup):
@@ -48,6 +73,14 @@ class Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the signature is the library's
         """The command, from its module. None where there is no such command."""
         return load_command(cmd_name) if cmd_name in COMMANDS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the words begin with. Raises WrongUse, with the nearest one, where there is none."""
+        if args[0] not in COMMANDS:
+            from cronflow.nearest import did_you_mean
+
+            raise WrongUse(f"no command '{args[0]}'{did_you_mean(args[0], COMMANDS)}\n{hint(args)}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - the signature is the library's
         """The list in `--help`, without loading any of them."""
@@ -73,35 +106,42 @@ def show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def root(
     context: typer.Context,
     pipelines_dir: Annotated[
-        str | None, typer.Option(envvar="CRONFLOW_PIPELINES_DIR", metavar="DIR", help="Where the pipeline files are.")
+        str | None, typer.Option(envvar="CRONFLOW_PIPELINES_DIR", metavar="DIR", help=PIPELINES_HELP)
     ] = None,
-    state_dir: Annotated[
-        str | None, typer.Option(envvar="CRONFLOW_STATE_DIR", metavar="DIR", help="Where the history is kept.")
-    ] = None,
+    state_dir: Annotated[str | None, typer.Option(envvar="CRONFLOW_STATE_DIR", metavar="DIR", help=STATE_HELP)] = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Pipelines of shell commands: in dependency order, on a schedule, once for each period, with a history."""
-    from cronflow.problem import is_utf8
-
-    context.obj = Places(
-        pipelines_dir=os.path.abspath(pipelines_dir or default_dir("XDG_CONFIG_HOME", ".config", "/etc", "pipelines")),
-        state_dir=os.path.abspath(state_dir or default_dir("XDG_STATE_HOME", ".local/state", "/var/lib", "")),
-    )
-    if not is_utf8(context.obj.state_dir):
-        raise WrongUse(f"{context.obj.state_dir}: the path is not UTF-8: name another one with --state-dir")
+    if context.invoked_subcommand is None:
+        # For people; a script whose command is empty has to hear of it too.
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)
+    context.obj = Places(pipelines_dir, state_dir)
 
 
-def default_dir(variable: str, under_home: str, for_root: str, last: str) -> str:
+def named(option: str, typed: str | None) -> str | None:
+    """A directory as it was typed, absolute. An empty one is a variable that was never set, not the default."""
+    if typed == "":
+        raise WrongUse(f"{option}: the path is empty")
+    return None if typed is None else os.path.abspath(typed)
+
+
+def default_dir(option: str, variable: str, under_home: str, for_root: str, last: str) -> str:
     """The default place: root's is the machine's, anybody else's follows the XDG base directories."""
     if os.geteuid() == 0:
         return os.path.join(for_root, "cronflow", last).rstrip("/")
-    base = os.environ.get(variable) or os.path.join(os.path.expanduser("~"), under_home)
+    base = os.environ.get(variable, "")
+    if not os.path.isabs(base):  # the XDG specification: a relative one is to be ignored
+        home = os.path.expanduser("~")
+        if not os.path.isabs(home):
+            raise WrongUse(f"no home directory is known to look in: set HOME, or name a directory with {option}")
+        base = os.path.join(home, under_home)
     return os.path.join(base, "cronflow", last).rstrip("/")
 
 
@@ -113,13 +153,13 @@ def invoke(arguments: list[str]) -> int:
         code = command.main(args=arguments, prog_name="cronflow", standalone_mode=False)
     except BadPipeline as error:
         # `file:line:column: …` from the first column on, so that an editor can jump there.
-        sys.stderr.write(f"{error}\n")
+        tell(str(error))
         return error.exit_code
     except CronflowError as error:
         complain(str(error))
         return error.exit_code
     except typer.TyperException as error:
-        complain(f"{error.format_message()}\n{hint(error)}")
+        complain(f"{error.format_message()}\n{hint(arguments)}")
         return 2
     except typer.Abort:
         return 130
@@ -131,12 +171,7 @@ def invoke(arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def hint(error: typer.TyperException) -> str:
+def hint(arguments: list[str]) -> str:
     """Where the help of the command is that was typed wrong."""
-    context = getattr(error, "ctx", None)
-    return f"see '{context.command_path if context else 'cronflow'} --help'"
-
-
-def complain(text: str) -> None:
-    """One message on standard error. Lines after the first stand as they are."""
-    sys.stderr.write(f"cronflow: {text}\n")
+    command = next((f" {word}" for word in arguments if word in COMMANDS), "")
+    return f"see 'cronflow{command} --help'"

@@ -4,12 +4,12 @@ import contextlib
 import os
 import pwd
 import signal
-import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
 
 from cronflow import clock, instant
 from cronflow.cli import screen
+from cronflow.cli.output import complain, go_nowhere
 from cronflow.driven import Driven
 from cronflow.engine import Engine, Listener
 from cronflow.lifecycle import Wish
@@ -17,7 +17,7 @@ from cronflow.opening import Moment
 from cronflow.record import Run, TaskRun
 from cronflow.state import layout
 from cronflow.view import progress
-from cronflow.view.ink import Line, text_of
+from cronflow.view.ink import Line, harmless, text_of
 from cronflow.view.signs import Look
 from cronflow.wall import Wall
 
@@ -69,7 +69,7 @@ class Lines(Listener):
 
     def trouble(self, text: str) -> None:
         """Print it where errors go."""
-        warn(text)
+        complain(text)
 
     def closed(self, run: Run | None) -> None:
         """The run has ended, or is no longer driven."""
@@ -85,9 +85,8 @@ class Lines(Listener):
             self._stream.write(text + "\n")
             self._stream.flush()
         except OSError:
+            go_nowhere(self._stream)
             self._stream = None
-            with contextlib.suppress(OSError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Screen(Lines):
@@ -116,7 +115,8 @@ class Screen(Lines):
 
     def trouble(self, text: str) -> None:
         """Print it above the block."""
-        self._console.print(f"cronflow: {text}", style="yellow", markup=False)
+        with contextlib.suppress(OSError):
+            self._console.print(f"cronflow: {harmless(text)}", style="yellow", markup=False)
 
     def refresh(self) -> None:
         """Draw what there is now. A terminal that has gone is drawn on no more."""
@@ -179,13 +179,6 @@ def last_line(path: str) -> str:
     except OSError:
         return ""
     return next((line.decode("utf-8", "replace").strip() for line in reversed(lines) if line.strip()), "")
-
-
-def warn(text: str) -> None:
-    """A message on standard error, as far as there is one."""
-    with contextlib.suppress(OSError):
-        sys.stderr.write(f"cronflow: {text}\n")
-        sys.stderr.flush()
 
 
 class Signals:

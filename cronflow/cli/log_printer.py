@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from cronflow.cli.app import complain
 from cronflow.cli.outlet import Outlet
+from cronflow.cli.output import complain
 from cronflow.errors import StateTrouble
 from cronflow.record import RUN_ENDED, TASK_ENDED, Attempt, Run
 from cronflow.state import output

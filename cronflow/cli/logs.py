@@ -7,9 +7,9 @@ import msgspec
 import typer
 
 from cronflow import clock
-from cronflow.cli.app import complain
 from cronflow.cli.log_printer import Choice, Printer
 from cronflow.cli.outlet import outlet
+from cronflow.cli.output import complain
 from cronflow.errors import WrongUse
 from cronflow.nearest import did_you_mean
 from cronflow.record import RUN_ENDED, Attempt, Run, TaskRun

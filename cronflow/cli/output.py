@@ -1,8 +1,9 @@
-"""Where results go: standard output, with a reader that may leave early, and a disk behind it that may be full."""
+"""Where results and messages go: to readers that may leave early, and disks that may be full."""
 
 import io
 import os
 import sys
+from typing import TextIO
 
 import typer
 
@@ -23,14 +24,39 @@ def settle() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
+def complain(text: str) -> None:
+    """One message on standard error, as far as there is one: how a command ends is not for that to decide.
+
+    Lines after the first stand as they are; nothing in them can do anything to a terminal.
+    """
+    from cronflow.problem import printable
+
+    tell("cronflow: " + "\n".join(map(printable, text.split("\n"))))
+
+
+def tell(text: str) -> None:
+    """The same, for text that begins in the first column."""
+    try:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+    except OSError:
+        go_nowhere(sys.stderr)
+
+
 def write(text: str) -> None:
     """Print a result, ending with a newline. A reader that has gone (`| head`) ends the command quietly."""
     try:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()
     except OSError as error:
-        # The interpreter flushes once more at its exit: let that go nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        go_nowhere(sys.stdout)
         if isinstance(error, BrokenPipeError):
             raise typer.Exit(0) from None
         raise CronflowError(f"can't write to standard output: {error.strerror}") from error
+
+
+def go_nowhere(stream: TextIO) -> None:
+    """Let what could not be written vanish: the interpreter flushes once more at its exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -11,8 +11,8 @@ import msgspec
 import typer
 
 from cronflow.catalog import find
-from cronflow.cli.foreground import REFRESH, Screen, Signals, Silent, listener_on, moment, warn
-from cronflow.cli.output import write
+from cronflow.cli.foreground import REFRESH, Screen, Signals, Silent, listener_on, moment
+from cronflow.cli.output import complain, write
 from cronflow.engine import Engine
 from cronflow.errors import Refused, StateTrouble, WrongUse
 from cronflow.opening import Reach, again, is_same_wish, new_run, renamed
@@ -158,7 +158,9 @@ def go(state_dir: str, config: Config, fresh: Run, *, force: bool, as_json: bool
     listener.closed(held.run if ended else None)
     if not ended:
         engine.let_go()
-        warn(f"stopped driving: tasks that run live on; the same command takes {fresh.pipeline} {held.run.run_id} over")
+        complain(
+            f"stopped driving: tasks that run live on; the same command takes {fresh.pipeline} {held.run.run_id} over"
+        )
         return 130
     if as_json:
         with suppress(typer.Exit):  # a reader that has gone does not change how the run ended
@@ -181,7 +183,7 @@ def hold(place: Layout, fresh: Run, *, force: bool) -> claims.Held:
         found = claim(place, fresh)
     if isinstance(found, claims.Held):
         if found.run is not fresh:
-            warn(f"taking over {fresh.pipeline} {found.run.run_id}, which was left behind")
+            complain(f"taking over {fresh.pipeline} {found.run.run_id}, which was left behind")
         return found
     return refused(place, fresh, found, force=force)
 
@@ -198,10 +200,10 @@ def left_behind(place: Layout, fresh: Run) -> claims.Held | None:
         if is_worth_taking(place, name, fresh):
             held = claims.take(place, pipeline, name)
             if isinstance(held, claims.Held):
-                warn(f"taking over {pipeline} {name}, which was left behind; --force starts another one instead")
+                complain(f"taking over {pipeline} {name}, which was left behind; --force starts another one instead")
                 return held
             if held.why == "unreadable":
-                warn(held.detail)
+                complain(held.detail)
     return None
 
 

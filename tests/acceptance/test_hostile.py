@@ -1,0 +1,45 @@
+"""What an impatient hand types, and what the world does to streams and directories meanwhile."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cronflow
+
+
+def test_nothing_typed_shows_the_help_and_is_still_wrong_use(cronflow: Cronflow) -> None:
+    done = subprocess.run(
+        cronflow.command_line([])[:1], check=False, capture_output=True, encoding="utf-8", env=cronflow.environment()
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Usage: cronflow ")
+    assert "status    Show what ran" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["statu"], "cronflow: no command 'statu'; did you mean 'status'?\nsee 'cronflow --help'\n"),
+        (["backup"], "cronflow: no command 'backup'\nsee 'cronflow --help'\n"),
+        ([""], "cronflow: no command ''\nsee 'cronflow --help'\n"),
+        (["run", "--task"], "cronflow: Option '--task' requires an argument.\nsee 'cronflow run --help'\n"),
+    ],
+)
+def test_a_mistyped_command_line_says_where_to_look(cronflow: Cronflow, typed: list[str], said: str) -> None:
+    done = cronflow(*typed)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
+def test_what_was_typed_does_nothing_to_the_terminal(cronflow: Cronflow) -> None:
+    done = cronflow("run", "a\x1b[2Jb")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"cronflow: no pipeline 'a\\x1b[2Jb' in {cronflow.pipelines_dir}\n"
+
+
+@pytest.mark.parametrize("target", ["nothing_of_that_name", "bad"])
+def test_a_full_standard_error_does_not_change_the_exit_code(cronflow: Cronflow, target: str) -> None:
+    cronflow.pipeline("bad", "run: 1\n")
+    with Path("/dev/full").open("wb") as full:
+        done = cronflow("run", target, capture_output=False, stdout=subprocess.PIPE, stderr=full)
+    assert (done.returncode, done.stdout) == (2, "")
