@@ -7,6 +7,8 @@ the next one goes on.
 
 import heapq
 import os
+import resource
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -22,6 +24,7 @@ from cronflow.state.layout import Layout
 from cronflow.stopping import Stopping
 
 LOOK = 0.5  # seconds between looks at what other processes may have changed: wishes, pools, log sizes
+SPARE = 8  # descriptors that watching shells leave for everything else
 UNWATCHED = 0.1  # seconds between looks at a shell whose end nobody tells
 WHY_A_SHELL_GIVES_UP = "too many processes, too few descriptors, or a full disk?"
 AGAIN = 1.0  # seconds until what the system refused (disk, descriptors) is tried again
@@ -60,6 +63,8 @@ class Engine:
         self._count = 0
         self._running = 0
         self._looking = False
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._watchable = (limit if limit != resource.RLIM_INFINITY else sys.maxsize) - SPARE
         self._troubles: set[str] = set()
 
     # What others call
@@ -278,10 +283,7 @@ class Engine:
     def _watch(self, live: Live) -> None:
         """Be told of the shell's end, and mind its timeout. Without a descriptor for it, look from time to time."""
         self._take_up(live)
-        try:
-            live.watch = os.pidfd_open(live.pid) if live.pid is not None else -1
-        except OSError:
-            live.watch = -1
+        live.watch = self._end_of(live.pid)
         if live.watch >= 0:
             self.loop.attach(live.watch, lambda: self._shell_gone(live))
         else:
@@ -290,11 +292,27 @@ class Engine:
         if timeout is not None:
             self.loop.at(live.since + timeout, lambda: self._stop(live, "timeout", "cronflow"))
 
+    def _end_of(self, pid: int | None) -> int:
+        """A descriptor that tells of a shell's end. -1 where there is none, or where too few would be left."""
+        if pid is None:
+            return -1
+        try:
+            fd = os.pidfd_open(pid)
+        except OSError:
+            return -1
+        if fd < self._watchable:
+            return fd
+        os.close(fd)
+        return -1
+
     def _shell_gone(self, live: Live) -> None:
         """An attempt's shell seems to have ended: see how, and go on."""
         if live.over or live.gone:
             return
         self._reap(live)
+        if live.ours and live.exit_status is None:
+            self.loop.after(UNWATCHED, lambda: self._shell_gone(live))
+            return
         found = self._found(live.driven, live.task, live.number)
         phase, whole, _ = found
         if phase == "running":
@@ -339,11 +357,14 @@ class Engine:
             os.close(live.watch)
             live.watch = -1
         if live.ours and live.pid is not None and live.exit_status is None:
-            with suppress(ChildProcessError):
+            try:
                 pid, status, usage = os.wait4(live.pid, os.WNOHANG)
-                if pid:
-                    live.usage = (round(usage.ru_utime + usage.ru_stime, 3), usage.ru_maxrss * 1024)
-                    live.exit_status = os.waitstatus_to_exitcode(status)
+            except ChildProcessError:
+                live.ours = False
+                return
+            if pid:
+                live.usage = (round(usage.ru_utime + usage.ru_stime, 3), usage.ru_maxrss * 1024)
+                live.exit_status = os.waitstatus_to_exitcode(status)
 
     def _drop(self, live: Live) -> None:
         """This attempt is over: its place is free."""

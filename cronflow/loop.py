@@ -8,7 +8,7 @@ from cronflow import clock
 
 
 class Loop:
-    """Callbacks by descriptor and by moment."""
+    """Callbacks by descriptor and by moment. `turns` counts how often it has come around."""
 
     def __init__(self) -> None:
         """Nothing to wait for yet."""
@@ -16,6 +16,7 @@ class Loop:
         self._callbacks: dict[int, Callable[[], None]] = {}
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
+        self.turns = 0
 
     def at(self, when: float, callback: Callable[[], None]) -> None:
         """Call back once, at or soon after `when` on the awake clock."""
@@ -47,6 +48,7 @@ class Loop:
 
     def turn(self) -> None:
         """Wait for the next thing, and call back for all that has happened."""
+        self.turns += 1
         timeout = max(0.0, self._timers[0][0] - clock.awake()) if self._timers else -1
         for fd, _ in self._poller.poll(timeout):
             callback = self._callbacks.get(fd)

@@ -2,39 +2,59 @@
 
 A process belongs to an attempt if it is in the session of the attempt's shell, or carries the attempt's id in the
 environment it was started with: that finds what left the session (setsid, double forks) as well.
+
+One look at /proc takes a while, and serves for every attempt that is stopped at that moment.
 """
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
+from msgspec import Struct
 
-def signal_all(attempt_id: str, shell_pid: int, *signals: int) -> None:
+MARK = b"\0CRONFLOW_ATTEMPT_ID="
+
+
+class Process(Struct, frozen=True):
+    """A process as it was seen: its group, its session, and the attempt that its environment names, if any."""
+
+    pid: int
+    group: int
+    session: int
+    attempt_id: str | None
+
+
+def look() -> list[Process]:
+    """Every process of this machine but this one and zombies."""
+    pids = (int(name) for name in os.listdir("/proc") if name.isdecimal())
+    return [seen for seen in map(_see, pids) if seen is not None]
+
+
+def survivors(seen: Iterable[Process], attempt_id: str, session: int | None) -> list[Process]:
+    """Those of an attempt, without its shell.
+
+    `session` is the pid of the attempt's shell, None where that pid may be a stranger's by now.
+    """
+    return [process for process in seen if _belongs(process, attempt_id, session)]
+
+
+def signal_all(seen: Iterable[Process], attempt_id: str, shell_pid: int, *signals: int) -> None:
     """Send once to every process of an attempt whose shell is known to live: to its group, then to who left that."""
     with suppress(ProcessLookupError, PermissionError):
         for number in signals:
             os.killpg(shell_pid, number)
-    for pid in survivors(attempt_id, shell_pid):
-        if not _in_group(pid, shell_pid):
-            _send(pid, attempt_id, shell_pid, signals)
+    for process in survivors(seen, attempt_id, shell_pid):
+        if process.group != shell_pid:
+            _send(process.pid, attempt_id, shell_pid, signals)
 
 
-def survivors(attempt_id: str, session: int | None) -> list[int]:
-    """The pids of an attempt's processes, without its shell and without zombies.
-
-    `session` is the pid of the attempt's shell, None where that pid may be a stranger's by now.
-    """
-    pids = (int(name) for name in os.listdir("/proc") if name.isdecimal())
-    return [pid for pid in pids if _belongs(pid, attempt_id, session)]
-
-
-def signal_survivors(attempt_id: str, session: int | None, *signals: int) -> int:
+def signal_survivors(seen: Iterable[Process], attempt_id: str, session: int | None, *signals: int) -> int:
     """Send to each of them, by descriptor: a pid that is reused meanwhile is not hit. Returns how many there were."""
-    pids = survivors(attempt_id, session)
-    for pid in pids:
-        _send(pid, attempt_id, session, signals)
-    return len(pids)
+    found = survivors(seen, attempt_id, session)
+    for process in found:
+        _send(process.pid, attempt_id, session, signals)
+    return len(found)
 
 
 def still_session(shell_pid: int | None) -> int | None:
@@ -51,44 +71,37 @@ def _send(pid: int, attempt_id: str, session: int | None, signals: Sequence[int]
     with suppress(ProcessLookupError, PermissionError):
         handle = os.pidfd_open(pid)
         try:
-            if _belongs(pid, attempt_id, session):
+            now = _see(pid) if signals else None
+            if now is not None and _belongs(now, attempt_id, session):
                 for number in signals:
                     signal.pidfd_send_signal(handle, number)
         finally:
             os.close(handle)
 
 
-def _in_group(pid: int, group: int) -> bool:
-    with suppress(ProcessLookupError):
-        return os.getpgid(pid) == group
-    return False
-
-
-def _belongs(pid: int, attempt_id: str, session: int | None) -> bool:
-    if pid in {os.getpid(), session}:
+def _belongs(process: Process, attempt_id: str, session: int | None) -> bool:
+    if process.pid == session:
         return False
-    return _in_session(pid, session) or b"CRONFLOW_ATTEMPT_ID=" + attempt_id.encode() in _environment(pid)
+    return process.session == session or process.attempt_id == attempt_id
 
 
-def _in_session(pid: int, session: int | None) -> bool:
-    state = _state_and_session(pid)
-    return session is not None and state is not None and state[1] == session and state[0] not in "ZX"
-
-
-def _state_and_session(pid: int) -> tuple[str, int] | None:
-    """The process's state letter and session, from /proc/PID/stat: its name may hold spaces and parentheses."""
+def _see(pid: int) -> Process | None:
+    """One process now, from /proc/PID/stat: its name may hold spaces and parentheses. None where there is none."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-        return fields[0].decode(), int(fields[3])
-    except (OSError, IndexError, ValueError):
+            state, _, group, session = file.read().rpartition(b")")[2].split()[:4]
+        if state in b"ZX" or pid == os.getpid():
+            return None
+        return Process(pid, int(group), int(session), _attempt_id(pid))
+    except (FileNotFoundError, ProcessLookupError, ValueError):
         return None
 
 
-def _environment(pid: int) -> list[bytes]:
-    """The variables a process was started with. A zombie has none."""
+def _attempt_id(pid: int) -> str | None:
+    """The attempt that a process's environment named when it was started. Another user's is not for us to read."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
-            return file.read().split(b"\0")
-    except OSError:
-        return []
+            _, mark, rest = (b"\0" + file.read()).partition(MARK)
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None
+    return rest.partition(b"\0")[0].decode("utf-8", "replace") if mark else None

@@ -11,6 +11,7 @@ from cronflow import clock, executor, processes
 from cronflow.driven import Live
 from cronflow.lifecycle import Stop
 from cronflow.loop import Loop
+from cronflow.processes import Process
 from cronflow.state import attempts
 
 SWEEP = 0.1  # seconds between looks for what is left
@@ -27,6 +28,7 @@ class Stopping:
         self._loop = loop
         self._cleared = cleared
         self._trouble = trouble
+        self._seen: tuple[int, list[Process]] = (-1, [])
 
     def stop(self, live: Live, stop: Stop) -> bool:
         """Begin to stop an attempt. False where that has begun, or where it ended by itself: that outcome stands."""
@@ -61,20 +63,27 @@ class Stopping:
         signals = executor.KILL if now >= live.kill_at else () if live.told else executor.TERM
         live.told = True
         if live.gone:
-            left = processes.signal_survivors(live.attempt_id, processes.still_session(live.pid), *signals)
+            session = processes.still_session(live.pid)
+            left = processes.signal_survivors(self._look(), live.attempt_id, session, *signals)
             if (left == 0 and live.empty) or now > live.kill_at + STUCK:
                 self._cleared(live)
                 return
             live.empty = left == 0
         elif still_runs(live):
             if live.pid is None:
-                processes.signal_survivors(live.attempt_id, None, *signals)
+                processes.signal_survivors(self._look(), live.attempt_id, None, *signals)
             else:
-                processes.signal_all(live.attempt_id, live.pid, *signals)
+                processes.signal_all(self._look(), live.attempt_id, live.pid, *signals)
         if live.empty:
             self._press_later(live, MOMENT)
         else:
             self._press_later(live, SWEEP if live.gone or now >= live.kill_at else max(SWEEP, live.kill_at - now))
+
+    def _look(self) -> list[Process]:
+        """What runs on this machine, looked at once for all that is pressed in a turn of the loop."""
+        if self._seen[0] != self._loop.turns:
+            self._seen = (self._loop.turns, processes.look())
+        return self._seen[1]
 
     def _press_later(self, live: Live, wait: float) -> None:
         """Look again; only the last of these appointments is kept."""

@@ -31,9 +31,14 @@ class Attempt:
         return int(until(lambda: (self.at / name).exists() and (self.at / name).read_text().strip()))
 
     def end(self) -> None:
-        processes.signal_all(self.id, self.shell.pid, signal.SIGKILL)
+        processes.signal_all(processes.look(), self.id, self.shell.pid, signal.SIGKILL)
         self.shell.wait()
-        processes.signal_survivors(self.id, processes.still_session(self.shell.pid), signal.SIGKILL)
+        processes.signal_survivors(processes.look(), self.id, processes.still_session(self.shell.pid), signal.SIGKILL)
+
+
+def left_of(attempt_id: str, session: int | None) -> list[int]:
+    """The pids of what is left of an attempt."""
+    return [process.pid for process in processes.survivors(processes.look(), attempt_id, session)]
 
 
 def until(true: Callable[[], object]) -> str:
@@ -77,8 +82,8 @@ def test_it_is_found_and_killed_while_the_shell_lives(attempt: Callable[[str], A
     one = attempt(script)
     left = one.pid("left")
     # One look may miss a process that is just being replaced by the program it runs.
-    until(lambda: left in processes.survivors(one.id, one.shell.pid))
-    processes.signal_all(one.id, one.shell.pid, signal.SIGKILL)
+    until(lambda: left in left_of(one.id, one.shell.pid))
+    processes.signal_all(processes.look(), one.id, one.shell.pid, signal.SIGKILL)
     one.shell.wait()
     until(lambda: not running(left))
 
@@ -91,10 +96,10 @@ def test_it_is_found_and_killed_after_the_shell_has_gone(attempt: Callable[[str]
     one.shell.wait()
     session = processes.still_session(one.shell.pid)
     assert session == one.shell.pid
-    until(lambda: left in processes.survivors(one.id, session))
-    assert processes.signal_survivors(one.id, session, signal.SIGKILL) >= 1
+    until(lambda: left in left_of(one.id, session))
+    assert processes.signal_survivors(processes.look(), one.id, session, signal.SIGKILL) >= 1
     until(lambda: not running(left))
-    until(lambda: not processes.survivors(one.id, session))
+    until(lambda: not left_of(one.id, session))
 
 
 def running(pid: int) -> bool:
@@ -110,7 +115,7 @@ def test_each_process_gets_each_signal_once(attempt: Callable[[str], Attempt], t
     count = 'trap "echo $0 >> told; kill $!" TERM; sleep 60 & touch ready.$0; wait; touch done.$0'
     one = attempt(f"trap : TERM; setsid sh -c '{count}' away & sh -c '{count}' near; wait")
     until(lambda: (tmp_path / "ready.near").exists() and (tmp_path / "ready.away").exists())
-    processes.signal_all(one.id, one.shell.pid, *ONCE)
+    processes.signal_all(processes.look(), one.id, one.shell.pid, *ONCE)
     until(lambda: (tmp_path / "done.near").exists() and (tmp_path / "done.away").exists())
     assert sorted((tmp_path / "told").read_text().split()) == ["away", "near"]
 
@@ -119,7 +124,7 @@ def test_a_stopped_process_acts_on_its_sigterm(attempt: Callable[[str], Attempt]
     one = attempt("sh -c 'echo $$ > left; kill -STOP $$; sleep 60' & wait")
     left = one.pid("left")
     until(lambda: "T" in Path(f"/proc/{left}/stat").read_text().rpartition(")")[2].split()[0])
-    processes.signal_all(one.id, one.shell.pid, *ONCE)
+    processes.signal_all(processes.look(), one.id, one.shell.pid, *ONCE)
     until(lambda: not running(left))
 
 
@@ -132,9 +137,9 @@ def test_nobody_else_is_found_or_hit(attempt: Callable[[str], Attempt]) -> None:
     mention = subprocess.Popen(["sleep", "60"], env=os.environ | {"X": f"CRONFLOW_ATTEMPT_ID={one.id}"})
     strangers = [neighbour, namesake, mention]
     try:
-        assert not {child.pid for child in strangers} & set(processes.survivors(one.id, one.shell.pid))
-        assert processes.survivors(near, None) == []
-        processes.signal_all(one.id, one.shell.pid, signal.SIGKILL)
+        assert not {child.pid for child in strangers} & set(left_of(one.id, one.shell.pid))
+        assert left_of(near, None) == []
+        processes.signal_all(processes.look(), one.id, one.shell.pid, signal.SIGKILL)
         assert [child.poll() for child in strangers] == [None] * 3
     finally:
         for child in strangers:
@@ -143,7 +148,9 @@ def test_nobody_else_is_found_or_hit(attempt: Callable[[str], Attempt]) -> None:
 
 
 def test_a_cronflow_that_a_task_started_does_not_find_itself() -> None:
-    script = "import sys; from cronflow import processes; print(processes.survivors(sys.argv[1], None))"
+    script = (
+        "import sys; from cronflow import processes; print(processes.survivors(processes.look(), sys.argv[1], None))"
+    )
     words = [sys.executable, "-c", script, "outer"]
     done = subprocess.run(words, env=os.environ | {"CRONFLOW_ATTEMPT_ID": "outer"}, stdout=subprocess.PIPE, check=True)
     assert done.stdout == b"[]\n"
@@ -152,8 +159,8 @@ def test_a_cronflow_that_a_task_started_does_not_find_itself() -> None:
 def test_a_zombie_is_no_survivor(attempt: Callable[[str], Attempt]) -> None:
     one = attempt("exit 0")
     until(lambda: Path(f"/proc/{one.shell.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z")
-    assert processes.survivors(one.id, None) == []
-    assert processes.survivors(one.id, one.shell.pid) == []
+    assert left_of(one.id, None) == []
+    assert left_of(one.id, one.shell.pid) == []
     one.shell.wait()
 
 
@@ -161,7 +168,7 @@ def test_a_name_may_hold_anything(attempt: Callable[[str], Attempt], tmp_path: P
     program = tmp_path / ") 1 (Z"
     program.symlink_to("/bin/sleep")
     one = attempt("set -m; env -i ./')'' 1 (Z' 60 & echo $! > left; wait")
-    assert one.pid("left") in processes.survivors(one.id, one.shell.pid)
+    assert one.pid("left") in left_of(one.id, one.shell.pid)
 
 
 def test_a_pid_with_a_new_owner_is_no_session_of_ours() -> None:
@@ -175,5 +182,5 @@ def test_a_pid_with_a_new_owner_is_no_session_of_ours() -> None:
 def test_signalling_what_has_gone_is_no_error() -> None:
     child = subprocess.Popen(["true"], start_new_session=True)
     child.wait()
-    processes.signal_all("nobody", child.pid, signal.SIGTERM)
-    assert processes.signal_survivors("nobody", child.pid, signal.SIGTERM) == 0
+    processes.signal_all(processes.look(), "nobody", child.pid, signal.SIGTERM)
+    assert processes.signal_survivors(processes.look(), "nobody", child.pid, signal.SIGTERM) == 0
