@@ -258,11 +258,12 @@ def reopen(place: Layout, pipeline: str, run_id: str, admit: Callable[[], bool] 
 
 
 def open_runs(place: Layout) -> list[tuple[str, str]]:
-    """The pipelines and ids of all entries, oldest due time first."""
-    try:
-        names = os.listdir(place.open)
-    except FileNotFoundError:
-        return []
+    """The pipelines and ids of all entries, oldest due time first. Raises StateTrouble."""
+    with files.told("look for open runs", place.open):
+        try:
+            names = os.listdir(place.open)
+        except FileNotFoundError:
+            return []
     pairs = [name.split(layout.BETWEEN, 1) for name in names if layout.BETWEEN in name]
     return sorted(((pipeline, run_id) for pipeline, run_id in pairs), key=lambda pair: (pair[1], pair[0]))
 

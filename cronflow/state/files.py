@@ -18,7 +18,13 @@ def told(doing: str, path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StateTrouble(f"{path}: can't {doing}: {error.strerror or error}") from error
+        raise StateTrouble(f"{path}: can't {doing}: {said(error)}") from error
+
+
+def said(error: OSError) -> str:
+    """What the system said, and what to do about it where that is known."""
+    hint = "; ask its owner, or name another directory with --state-dir" if isinstance(error, PermissionError) else ""
+    return f"{error.strerror or error}{hint}"
 
 
 def make_dirs(path: str) -> None:

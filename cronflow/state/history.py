@@ -6,6 +6,7 @@ file; it never hides another. Runs may vanish (retention) and records be replace
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
@@ -19,6 +20,7 @@ from cronflow.errors import StateTrouble, WrongUse
 from cronflow.record import RUN_ENDED, SCHEMA, Run, RunSummary
 from cronflow.spec import NAME_PATTERN, Pipeline
 from cronflow.state import layout, run_id, run_record
+from cronflow.state.files import said
 from cronflow.state.layout import Layout
 from cronflow.wall import Wall
 
@@ -46,7 +48,9 @@ class History:
     """The runs of one state directory. Nothing is kept in memory: every call sees what is there now."""
 
     def __init__(self, state_dir: str) -> None:
-        """`state_dir` is absolute; it need not exist yet."""
+        """`state_dir` is absolute; it need not exist yet. Raises StateTrouble where something else is in its place."""
+        if not is_dir(state_dir) and os.path.lexists(state_dir):
+            raise StateTrouble(f"{state_dir}: not a directory; name another one with --state-dir")
         self.place = Layout(state_dir)
 
     def pipelines(self) -> list[str]:
@@ -56,7 +60,7 @@ class History:
 
     def knows(self, pipeline: str) -> bool:
         """Whether the pipeline has a history."""
-        return bool(NAME.match(pipeline)) and os.path.isdir(self.place.runs(pipeline))
+        return bool(NAME.match(pipeline)) and is_dir(self.place.runs(pipeline))
 
     def run_ids(self, pipeline: str, beginning: str = "") -> Iterator[str]:
         """The ids of a pipeline's runs, newest due first. Months are opened one by one, as they are asked for."""
@@ -238,10 +242,19 @@ def listed(directory: str) -> list[str]:
         trouble(directory, error)
 
 
+def is_dir(path: str) -> bool:
+    """Whether there is a directory. Raises StateTrouble where nobody lets us see."""
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        trouble(path, error)
+
+
 def trouble(path: str, error: OSError) -> NoReturn:
     """Say what the system said of a path, and what to do where that is known."""
-    hint = "; ask its owner, or name another history with --state-dir" if isinstance(error, PermissionError) else ""
-    raise StateTrouble(f"{path}: can't read: {error.strerror or error}{hint}") from error
+    raise StateTrouble(f"{path}: can't read: {said(error)}") from error
 
 
 def bare(summary: RunSummary) -> Run:

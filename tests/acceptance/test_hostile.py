@@ -1,5 +1,6 @@
 """What an impatient hand types, and what the world does to streams and directories meanwhile."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -43,3 +44,28 @@ def test_a_full_standard_error_does_not_change_the_exit_code(cronflow: Cronflow,
     with Path("/dev/full").open("wb") as full:
         done = cronflow("run", target, capture_output=False, stdout=subprocess.PIPE, stderr=full)
     assert (done.returncode, done.stdout) == (2, "")
+
+
+READERS = [("status",), ("status", "one"), ("status", "one", "latest"), ("logs", "one")]
+
+
+@pytest.mark.parametrize("words", [*READERS, ("run", "one")])
+def test_a_state_directory_that_is_a_file_is_said(cronflow: Cronflow, words: tuple[str, ...]) -> None:
+    cronflow.pipeline("one", "run: 'true'\n")
+    cronflow.state_dir.write_text("")
+    done = cronflow(*words)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.startswith(f"cronflow: {cronflow.state_dir}: ")
+    assert "ot a directory" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("words", [*READERS, ("run", "one")])
+def test_somebody_elses_state_is_never_taken_for_an_empty_one(cronflow: Cronflow, words: tuple[str, ...]) -> None:
+    cronflow.pipeline("one", "run: 'true'\n")
+    assert cronflow("run", "one").returncode == 0
+    cronflow.state_dir.chmod(0)
+    done = cronflow(*words)
+    cronflow.state_dir.chmod(0o700)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "Permission denied; ask its owner, or name another directory with --state-dir\n" in done.stderr

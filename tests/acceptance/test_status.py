@@ -233,12 +233,6 @@ def test_a_newer_record_is_refused_by_its_number_and_no_other(etl: Cronflow) -> 
     assert "exit code 3" in printed(etl, "etl", FAILED.run_id)
 
 
-def test_a_state_directory_that_is_a_file_is_trouble(cronflow: Cronflow) -> None:
-    cronflow.pipeline("etl", ETL)
-    cronflow.state_dir.write_text("")
-    assert re.search(r"^etl +never", printed(cronflow), re.MULTILINE)
-
-
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_what_may_not_be_read_is_named(etl: Cronflow) -> None:
     place = etl.state_dir / "pipelines/etl/runs/2026-11"
