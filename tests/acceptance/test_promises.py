@@ -142,7 +142,8 @@ def test_where_pipelines_and_history_are_by_default(
     if not os.path.exists(places[0]):
         assert said("list").startswith(f"cronflow: {places[0]}: no such directory")
     path = cronflow.pipeline("etl", "run: 'true'\n")
-    assert said("run", path).startswith(f"cronflow: {places[1]}: can't ")
+    # What keeps it from writing there may be its owner, too.
+    assert re.match(f"cronflow: {places[1]}[/:]", said("run", path))
 
 
 def test_variables_say_where_they_are_and_options_win(cronflow: Cronflow, tmp_path: Path) -> None:
