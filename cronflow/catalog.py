@@ -101,6 +101,8 @@ def read_file(path: str, pipelines_dir: str) -> Catalog:
 def _directory(pipelines_dir: str, state_dir: str | None) -> Directory:
     """The whole directory, by way of the cache."""
     if not os.path.isdir(pipelines_dir):
+        if os.path.lexists(pipelines_dir):
+            raise WrongUse(f"{pipelines_dir}: not a directory; name another one with --pipelines-dir")
         raise WrongUse(f"{pipelines_dir}: no such directory; 'cronflow new NAME' makes it, with a first pipeline")
     cache_dir = Layout(state_dir).cache if state_dir else None
     made_by = f"cronflow {__version__} uid {os.geteuid()}"
@@ -148,6 +150,8 @@ def _in_file(path: str, name: str, pipelines_dir: str) -> Found:
     absolute = os.path.abspath(path)
     if not os.path.lexists(absolute):
         raise WrongUse(f"{path}: no such file")
+    if os.path.isdir(absolute):
+        raise WrongUse(f"{path}: a directory, expected a pipeline's file or its name")
     catalog = read_file(absolute, pipelines_dir)
     _refuse_bad(catalog.files)
     if not name and len(catalog.pipelines) > 1:

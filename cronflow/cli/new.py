@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cronflow.catalog import load_catalog
+from cronflow.cli.app import named
 from cronflow.cli.output import write
 from cronflow.errors import CronflowError, WrongUse
 from cronflow.spec import NAME_PATTERN
@@ -59,7 +60,7 @@ def command(
     A file that is there is never overwritten. A directory that is not there is made, for nobody else to read.
     """
     check_name(name)
-    place = os.path.abspath(directory or ctx.obj.pipelines_dir)
+    place = named("--dir", directory) or ctx.obj.pipelines_dir
     refuse_double(name, place)
     path = os.path.join(place, f"{name}.yaml")
     create(path, STARTER.format(name=name))

@@ -42,6 +42,8 @@ def command(
 
 def check(typed: str, pipelines_dir: str) -> Iterator[Checked]:
     """The files that a path stands for, each under the name that it makes of what was typed."""
+    if not typed:
+        raise WrongUse("an empty path names no file")  # a variable that was never set, not the current directory
     absolute = os.path.abspath(typed)
     if not os.path.lexists(absolute) and absolute != pipelines_dir:
         raise WrongUse(f"{typed}: no such file or directory")

@@ -69,3 +69,27 @@ def test_somebody_elses_state_is_never_taken_for_an_empty_one(cronflow: Cronflow
     cronflow.state_dir.chmod(0o700)
     assert (done.returncode, done.stdout) == (4, "")
     assert "Permission denied; ask its owner, or name another directory with --state-dir\n" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["validate", ""], "an empty path names no file"),
+        (["new", "x", "--dir", ""], "--dir: the path is empty"),
+        (["--state-dir", "", "status"], "--state-dir: the path is empty"),
+        (["--pipelines-dir", "", "list"], "--pipelines-dir: the path is empty"),
+        (["run", "./"], "./: a directory, expected a pipeline's file or its name"),
+        (["graph", "pipelines/"], "pipelines/: a directory, expected a pipeline's file or its name"),
+    ],
+)
+def test_a_variable_that_was_never_set_means_nothing(cronflow: Cronflow, words: list[str], said: str) -> None:
+    done = cronflow(*words)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"cronflow: {said}\n")
+
+
+@pytest.mark.parametrize("words", [["list"], ["status"], ["run", "one"], ["graph", "one"]])
+def test_a_pipelines_directory_that_is_a_file_is_said(cronflow: Cronflow, words: list[str]) -> None:
+    path = cronflow.pipeline("one", "run: 'true'\n")
+    done = cronflow("--pipelines-dir", path, *words)
+    said = f"cronflow: {path}: not a directory; name another one with --pipelines-dir\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
