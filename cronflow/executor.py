@@ -22,9 +22,9 @@ RECORD_FD, SLOT_FD = 3, 4  # in the shell only; dash knows descriptors of one di
 
 # The shell catches what it could be stopped with (an ignored signal would be inherited) and outlives its command by
 # the line it writes then; a full or broken disk delays that line, and the exit status is kept until it can be
-# written. The command gets neither the file nor the slot: the shell keeps both under descriptors that an exec
-# closes.
-_CATCH = "trap : HUP INT QUIT TERM USR1 USR2 ALRM PIPE"
+# written. What it says itself of a killed command may be what exceeds the limit of file sizes (XFSZ). The command
+# gets neither the file nor the slot: the shell keeps both under descriptors that an exec closes.
+_CATCH = "trap : HUP INT QUIT TERM USR1 USR2 ALRM PIPE XFSZ"
 _PID = """printf ',"pid":%s\\n' "$$" >&3 || exit 125"""
 _EXIT = """status=$?; until printf ',"exit":%s}\\n' "$status" >&3; do sleep 1; done"""
 _TO_FILE = "{catch}\n{pid}\n{run} 3>&- 4>&-\n{exit}"

@@ -1,5 +1,6 @@
 """What an impatient hand types, and what the world does to streams and directories meanwhile."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -93,3 +94,15 @@ def test_a_pipelines_directory_that_is_a_file_is_said(cronflow: Cronflow, words:
     done = cronflow("--pipelines-dir", path, *words)
     said = f"cronflow: {path}: not a directory; name another one with --pipelines-dir\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
+# The shell of an attempt writes more than its task: what the system says of a killed command goes to the same log.
+@pytest.mark.parametrize("output", ["file", "pipe"])
+def test_a_log_at_the_limit_of_file_sizes_fails_the_task_and_not_its_record(cronflow: Cronflow, output: str) -> None:
+    cronflow.pipeline("much", f"output: {output}\nrun: head -c 4000000 /dev/zero\n")
+    words = ["sh", "-c", 'ulimit -f 1000; exec "$@"', "sh", *cronflow.command_line(["run", "much", "--json"])]
+    done = subprocess.run(
+        words, check=False, capture_output=True, encoding="utf-8", timeout=60, env=cronflow.environment()
+    )
+    attempt = json.loads(done.stdout)["tasks"]["main"]["attempts"][0]
+    assert (done.returncode, attempt["state"], attempt["exit_code"] is None) == (1, "failed", False)
