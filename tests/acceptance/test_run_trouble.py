@@ -168,8 +168,8 @@ def as_stranger(cronflow: Cronflow, setup: str) -> subprocess.CompletedProcess[s
 @pytest.mark.parametrize(
     ("limit", "reason"),
     [
-        (1, "too many processes: the system refused another one (see 'ulimit -u')"),
-        (2, "its shell gave up with exit code 2: too many processes, too few descriptors, or a full disk?"),
+        (1, r"too many processes: the system refused another one \(see 'ulimit -u'\)"),
+        (2, r"its shell gave up with exit code \d+: too many processes, too few descriptors, or a full disk\?"),
     ],
 )
 def test_too_many_processes_is_the_attempts_reason(cronflow: Cronflow, limit: int, reason: str) -> None:
@@ -177,7 +177,8 @@ def test_too_many_processes_is_the_attempts_reason(cronflow: Cronflow, limit: in
     done = as_stranger(cronflow, f"resource.setrlimit(resource.RLIMIT_NPROC, ({limit}, {limit}))")
     assert done.returncode == 1, done.stderr
     (attempt,) = record(cronflow, "one")["tasks"]["main"]["attempts"]
-    assert (attempt["state"], attempt["reason"]) == ("failed", reason)
+    assert attempt["state"] == "failed"
+    assert re.fullmatch(reason, attempt["reason"])
     assert record(cronflow, "one")["rounds"][0]["by"] == str(STRANGER)
 
 
