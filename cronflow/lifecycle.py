@@ -389,7 +389,8 @@ def failure(failed: Sequence[str], tasks: Mapping[str, TaskRun]) -> str:
     if len(failed) == 1:
         return f"task '{failed[0]}' failed: {tasks[failed[0]].reason}"
     names = ", ".join(f"'{name}'" for name in failed[:3])
-    return f"{len(failed)} tasks failed: {names}{', …' if len(failed) > 3 else ''}"
+    more = f" and {len(failed) - 3} more" if len(failed) > 3 else ""
+    return f"{len(failed)} tasks failed: {names}{more}"
 
 
 def state(run: Run, sightings: Mapping[str, Iterable[tuple[Sighting, Stop | None]]], wish: Wish | None = None) -> Flow:

@@ -224,6 +224,7 @@ class OneRun:
 
     def picture(self) -> tuple[Sequence[Line], bool]:
         """The lines now, and whether the run has ended."""
+        from cronflow.state.claims import is_driven
         from cronflow.view.timeline import timeline
         from cronflow.wall import Wall
 
@@ -235,6 +236,7 @@ class OneRun:
             most=self._request.limit or TASKS_IN_A_TIMELINE,
             now=clock.now(),
             look=screen.look(),
+            driven=run.state in RUN_ENDED or is_driven(self._history.place, self._name, self._run_id),
         )
         return lines, run.state in RUN_ENDED
 
@@ -244,11 +246,13 @@ class OneRun:
         from cronflow.view.timeline import Extract
 
         run_dir = self._history.run_dir(self._name, self._run_id)
-        failed = [name for name, task in run.tasks.items() if task.state == "failed" and task.attempts]
+        tried = {name: task.attempts[-1] for name, task in run.tasks.items() if task.attempts}
+        # What could not be started has no log, and its reason stands with it already.
+        failed = [name for name, last in tried.items() if run.tasks[name].state == "failed" and last.log]
         return [
             Extract(
                 task=name,
-                lines=tuple(excerpt(run_dir, run.tasks[name].attempts[-1], LINES_OF_A_LOG)),
+                lines=tuple(excerpt(run_dir, tried[name], LINES_OF_A_LOG)),
                 command=f"{self._request.prefix} logs {self._name} {self._run_id} {name}",
             )
             for name in failed[:LOGS_OF_A_RUN]

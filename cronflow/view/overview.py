@@ -49,7 +49,7 @@ def columns(entries: Sequence[Entry], now: float, look: Look) -> list[Column]:
     dues = [instant.to_seconds(due(entry.last)) if entry.last else None for entry in entries]
     coming = [entry.next_due for entry in entries]
     return [
-        Column("pipeline", [line(entry.name, "strong") for entry in entries], least=20),
+        Column("pipeline", [line(entry.name, "strong") for entry in entries], keep=10, least=20),
         Column("last run", [word(entry.last.state, look) if entry.last else line("never", "dim") for entry in entries]),
         Column(f"due{shared}", [local(entry, at, shared) for entry, at in zip(entries, dues, strict=True)], keep=3),
         Column("", [line("" if at is None else away(at, now), "dim") for at in dues], keep=6, right=True),

@@ -133,6 +133,11 @@ def commands(run: Run) -> list[Line]:
     return lines
 
 
+def counted(count: int, one: str, many: str) -> str:
+    """`1 retry`, `2 retries`."""
+    return f"{count} {one if count == 1 else many}"
+
+
 def plan(run: Run, order: Sequence[str], wall: Wall) -> list[Line]:
     """What a run would do, task by task, in an order in which they could start."""
     lines = [title(run, wall)]
@@ -143,7 +148,7 @@ def plan(run: Run, order: Sequence[str], wall: Wall) -> list[Line]:
         left_out = selected is not None and name not in selected
         needs = f"needs {', '.join(task.needs)}" if task.needs else "starts at once"
         more = [
-            f"{task.retries} retries" if task.retries else "",
+            counted(task.retries, "retry", "retries") if task.retries else "",
             f"timeout {duration(task.timeout)}" if task.timeout else "",
         ]
         told = "not selected" if left_out else ", ".join(part for part in (needs, *more) if part)

@@ -19,6 +19,7 @@ from cronflow.wall import Wall
 
 FACT_NAME = 11
 BAR_LEAST, BAR_GOOD, BAR_MOST, BAR_FREE = 16, 32, 72, 48  # columns; the last where the width is not limited
+NAME_MOST = 26  # columns that the bars leave to a task's name where room is short
 # From roomy to cramped: how many columns stand beside the bars, and what the notes keep at least.
 ROOMS = ((4, 24), (2, 24), (2, 14))
 ATTEMPTS_SHOWN = 5
@@ -43,12 +44,14 @@ class Row(Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
-def timeline(run: Run, extracts: Sequence[Extract], *, wall: Wall, most: int, now: float, look: Look) -> list[Line]:
-    """The whole view, with at most `most` tasks; extracts are of failed tasks."""
+def timeline(
+    run: Run, extracts: Sequence[Extract], *, wall: Wall, most: int, now: float, look: Look, driven: bool = True
+) -> list[Line]:
+    """The whole view, with at most `most` tasks; extracts are of failed tasks. `driven`: whether an engine goes on."""
     shown = chosen(run, most)
     left_out = len(run.tasks) - len(shown)
     parts = [
-        [folded for fact in facts(run, wall, now, look) for folded in look.fold(fact, FACT_NAME)],
+        [folded for fact in facts(run, wall, now, look, driven=driven) for folded in look.fold(fact, FACT_NAME)],
         chart(run, shown, now, look) if shown else [],
         look.fold(line(f"{left_out} more; all with --limit {len(run.tasks)}", "dim"), 0) if left_out else [],
         legend({run.tasks[name].state for name in shown}, look),
@@ -66,11 +69,13 @@ def chosen(run: Run, most: int) -> list[str]:
     return [name for name in run.tasks if name in kept]
 
 
-def facts(run: Run, wall: Wall, now: float, look: Look) -> list[Line]:
+def facts(run: Run, wall: Wall, now: float, look: Look, *, driven: bool) -> list[Line]:
     """What is known of the run itself."""
     took = between(run.started_at, run.ended_at, now)
     title: Line = (span(run.pipeline, "strong"), Span("  "), *word(run.state, look), *line(f"  {took}" if took else ""))
     known = [(name, fact) for name, fact in described(run, wall, now, look) if fact]
+    if not driven:
+        known.append(("engine", "none at the moment: the command that started the run takes it over"))
     return [title, *((span(f"{name:<{FACT_NAME}}", "dim"), *line(fact)) for name, fact in known)]
 
 
@@ -116,7 +121,7 @@ def bar_room(beside: Sequence[Column], note: Column, note_least: int, look: Look
     """The columns for the bars: what these and the note leave; above BAR_GOOD the note may take what it needs."""
     if look.width is None:
         return BAR_FREE
-    room = look.width - total([full(column) for column in beside if any(column.rows)]) - 2 * GAP
+    room = look.width - total([min(full(column), NAME_MOST) for column in beside if any(column.rows)]) - 2 * GAP
     return min(BAR_MOST, max(room - full(note), min(BAR_GOOD, room - min(note_least, full(note)))))
 
 

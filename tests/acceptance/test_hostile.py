@@ -2,11 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.acceptance.witness import started, until_driving
 from tests.conftest import Cronflow
 
 
@@ -106,3 +108,34 @@ def test_a_log_at_the_limit_of_file_sizes_fails_the_task_and_not_its_record(cron
     )
     attempt = json.loads(done.stdout)["tasks"]["main"]["attempts"][0]
     assert (done.returncode, attempt["state"], attempt["exit_code"] is None) == (1, "failed", False)
+
+
+def test_one_retry_is_one_retry(cronflow: Cronflow) -> None:
+    cronflow.pipeline("one", "tasks: {a: {run: 'true', retries: 1}, b: {run: 'true', retries: 2}}")
+    plan = cronflow("run", "one", "--dry-run").stdout
+    assert "  a  starts at once, 1 retry\n" in plan
+    assert "  b  starts at once, 2 retries\n" in plan
+
+
+def test_what_could_not_be_started_is_not_said_to_have_said_nothing(cronflow: Cronflow) -> None:
+    cronflow.pipeline("lost", "tasks: {a: {cwd: /nowhere/at/all, run: 'true'}}")
+    assert cronflow("run", "lost").returncode == 1
+    shown = cronflow("status", "lost", "latest").stdout
+    assert "no such directory: '/nowhere/at/all'" in shown
+    assert "said" not in shown
+
+
+def test_a_run_that_nobody_drives_says_so(cronflow: Cronflow) -> None:
+    cronflow.pipeline("long", "run: sleep 60\n")
+    left = "engine     none at the moment: the command that started the run takes it over\n"
+    with started(cronflow, "run", "long") as engine:
+        until_driving(engine)
+        assert left not in cronflow("status", "long", "latest").stdout
+        os.kill(engine.pid, signal.SIGKILL)
+        engine.wait()
+    assert left in cronflow("status", "long", "latest").stdout
+    with started(cronflow, "run", "long") as engine:
+        until_driving(engine)
+        engine.send_signal(signal.SIGINT)
+        assert engine.wait(60) == 130
+    assert left not in cronflow("status", "long", "latest").stdout

@@ -312,7 +312,7 @@ RESULTS: list[tuple[Mapping[str, str], Wish | None, tuple[str, str | None]]] = [
     ({"a": "failed"}, None, ("failed", "task 'a' failed: exit code 1")),
     ({"a": "failed, allowed", "b": "failed"}, None, ("failed", "task 'b' failed: exit code 1")),
     ({"a": "failed", "b": "failed", "c": "succeeded"}, None, ("failed", "2 tasks failed: 'a', 'b'")),
-    (dict.fromkeys("abcd", "failed"), None, ("failed", "4 tasks failed: 'a', 'b', 'c', …")),
+    (dict.fromkeys("abcd", "failed"), None, ("failed", "4 tasks failed: 'a', 'b', 'c' and 1 more")),
     ({"a": "failed", "b": "running"}, None, ("running", None)),
     ({"a": "retrying"}, None, ("running", None)),
     ({"a": "running"}, cancel(), ("running", None)),
