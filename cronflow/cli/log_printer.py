@@ -122,6 +122,7 @@ class Printer:
         """Say that an attempt has no log to show; one that has just started will have one."""
         if part.attempt.state != "running":
             said = why if part.attempt.log else harmless(part.attempt.reason or "it could not be started")
+            self.outlet.end_line()
             complain(f"{part.task}, attempt {part.attempt.number} has no log: {said}")
 
 

@@ -32,8 +32,14 @@ class Outlet:
 
     def say(self, text: str) -> None:
         """Print a line of our own, on a line of its own."""
+        self.end_line()
+        self._put(self._styled(text).encode("utf-8", "replace") + b"\n")
+
+    def end_line(self) -> None:
+        """What comes next, here or on standard error, begins a line."""
         self.end_log()
-        self._put(("\n" if self._mid_line else "").encode() + self._styled(text).encode("utf-8", "replace") + b"\n")
+        if self._mid_line:
+            self._put(b"\n")
 
     def _styled(self, text: str) -> str:
         return text

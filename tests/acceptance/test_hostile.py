@@ -139,3 +139,13 @@ def test_a_run_that_nobody_drives_says_so(cronflow: Cronflow) -> None:
         engine.send_signal(signal.SIGINT)
         assert engine.wait(60) == 130
     assert left not in cronflow("status", "long", "latest").stdout
+
+
+def test_a_log_without_a_newline_and_a_complaint_after_it_share_no_line(cronflow: Cronflow) -> None:
+    text = (
+        "tasks: {a: {run: printf half}, b: {run: 'true', cwd: /nowhere/at/all, needs: a}, c: {run: echo c, needs: a}}"
+    )
+    cronflow.pipeline("mixed", text)
+    assert cronflow("run", "mixed").returncode == 1
+    done = cronflow("logs", "mixed", capture_output=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert "half\ncronflow: b, attempt 1 has no log: no such directory: '/nowhere/at/all'\n" in done.stdout
