@@ -261,9 +261,8 @@ def test_what_a_file_says_cannot_command_a_terminal(cronflow: Cronflow) -> None:
 def test_in_a_directory_that_is_gone(cronflow: Cronflow) -> None:
     cronflow.pipeline("one", one_task)
     words = cronflow.command_line(["run", "one"])
-    script = (
-        'mkdir gone; cd gone; rmdir ../gone; "$@"; cd ..; mkdir gone; cd gone; rmdir ../gone; "$1" --state-dir x list'
-    )
+    gone = "mkdir $HOME/gone; cd $HOME/gone; rmdir $HOME/gone"
+    script = f'{gone}; "$@"; {gone}; "$1" --state-dir x list'
     done = subprocess.run(
         ["sh", "-c", script, "sh", *words],
         cwd=cronflow.home,
