@@ -40,6 +40,8 @@ class Places(NamedTuple):
 
     typed_pipelines_dir: str | None
     typed_state_dir: str | None
+    # How a command begins that is to be typed next: with the state directory where that was an option too.
+    prefix: str = "cronflow"
 
     @property
     def pipelines_dir(self) -> str:
@@ -122,7 +124,17 @@ def root(
         # For people; a script whose command is empty has to hear of it too.
         typer.echo(context.get_help(), err=True)
         raise typer.Exit(2)
-    context.obj = Places(pipelines_dir, state_dir)
+    context.obj = Places(pipelines_dir, state_dir, prefix(context, state_dir))
+
+
+def prefix(context: typer.Context, state_dir: str | None) -> str:
+    """`cronflow`, with the state directory where that was typed, not set in the environment."""
+    source = context.get_parameter_source("state_dir")
+    if state_dir is None or source is None or source.name != "COMMANDLINE":
+        return "cronflow"
+    import shlex
+
+    return f"cronflow --state-dir {shlex.quote(os.path.abspath(state_dir))}"
 
 
 def named(option: str, typed: str | None) -> str | None:

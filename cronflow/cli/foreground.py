@@ -41,8 +41,9 @@ def user() -> str:
 class Lines(Listener):
     """One line an event, for whatever is no terminal. Nothing that it prints to may end the run."""
 
-    def __init__(self, stream: TextIO) -> None:
-        """`stream` may go away meanwhile."""
+    def __init__(self, stream: TextIO, prefix: str) -> None:
+        """`stream` may go away meanwhile. `prefix` is how a command begins that is to be typed next."""
+        self._prefix = prefix
         self._stream: TextIO | None = stream
         self._said: dict[str, tuple[str, int]] = {}
         self._second, self._clock_text = -1, ""
@@ -74,7 +75,7 @@ class Lines(Listener):
     def closed(self, run: Run | None) -> None:
         """The run has ended, or is no longer driven."""
         if run is not None:
-            for drawn in (*progress.ending(run, Look()), *progress.commands(run)):
+            for drawn in (*progress.ending(run, Look()), *progress.commands(run, self._prefix)):
                 self.say(text_of(drawn))
 
     def say(self, text: str) -> None:
@@ -92,9 +93,9 @@ class Lines(Listener):
 class Screen(Lines):
     """The run as a block that is drawn again and again on a terminal."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, prefix: str) -> None:
         """`stream` is the terminal."""
-        super().__init__(stream)
+        super().__init__(stream, prefix)
         from rich.console import Console
         from rich.live import Live
 
@@ -134,7 +135,7 @@ class Screen(Lines):
             with contextlib.suppress(OSError):
                 self._live.stop()
                 if run is not None:
-                    self._print([*progress.ending(run, screen.look()), *progress.commands(run)])
+                    self._print([*progress.ending(run, screen.look()), *progress.commands(run, self._prefix)])
 
     def _block(self) -> list[Line]:
         assert self._driven is not None  # noqa: S101 - for the type checker: refresh looked
@@ -164,10 +165,10 @@ class Silent(Lines):
         """Nothing is said."""
 
 
-def listener_on(stream: TextIO) -> Lines:
+def listener_on(stream: TextIO, prefix: str) -> Lines:
     """What suits this stream: a block that is drawn again and again needs a terminal that can move its cursor."""
     can_draw = stream.isatty() and os.environ.get("TERM", "") not in {"", "dumb", "unknown"}
-    return Screen(stream) if can_draw else Lines(stream)
+    return Screen(stream, prefix) if can_draw else Lines(stream, prefix)
 
 
 def last_line(path: str) -> str:

@@ -70,7 +70,7 @@ def command(
     fresh = fresh_run(definition, date, params, tasks)
     if dry_run:
         return show_plan(fresh, as_json=as_json)
-    return go(ctx.obj.state_dir, found.config, fresh, force=force, as_json=as_json)
+    return go(ctx.obj.state_dir, found.config, fresh, force=force, as_json=as_json, prefix=ctx.obj.prefix)
 
 
 def chosen_params(definition: Pipeline, words: Sequence[str]) -> dict[str, str]:
@@ -140,13 +140,13 @@ def show_plan(run: Run, *, as_json: bool) -> int:
     return 0
 
 
-def go(state_dir: str, config: Config, fresh: Run, *, force: bool, as_json: bool) -> int:
+def go(state_dir: str, config: Config, fresh: Run, *, force: bool, as_json: bool, prefix: str) -> int:
     """Claim the run, or take it over, and drive it to its end. Returns the exit code."""
     place = Layout(state_dir)
     with told("prepare the state directory", state_dir):
         make_dirs(state_dir)
     held = hold(place, fresh, force=force)
-    listener = Silent(sys.stderr) if as_json else listener_on(sys.stdout)
+    listener = Silent(sys.stderr, prefix) if as_json else listener_on(sys.stdout, prefix)
     engine = Engine(place, config, dict(os.environ), listener)
     with Signals().caught(engine) as signals:
         driven = engine.add(held, listener.opened)

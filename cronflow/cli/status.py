@@ -1,6 +1,5 @@
 """`cronflow status`: all pipelines, one of them, or one run. Each is a subject that can be drawn and told as JSON."""
 
-import shlex
 from collections.abc import Sequence
 from itertools import islice
 from typing import Annotated, Any
@@ -67,7 +66,7 @@ def command(
         raise WrongUse("--watch draws on a terminal, --json is for programs: leave one of them out")
     if run is not None and state is not None:
         raise WrongUse("--state chooses among runs: leave it out where a RUN is named")
-    request = Request(ctx.obj.pipelines_dir, ctx.obj.state_dir, limit, state, prefix(ctx))
+    request = Request(ctx.obj.pipelines_dir, ctx.obj.state_dir, limit, state, ctx.obj.prefix)
     subject = subject_of(request, pipeline, run)
     if as_json:
         write(msgspec.json.format(msgspec.json.encode(subject.record()), indent=2).decode())
@@ -75,13 +74,6 @@ def command(
         screen.watch(subject.picture, EVERY)
     else:
         screen.show(subject.picture()[0])
-
-
-def prefix(ctx: typer.Context) -> str:
-    """`cronflow`, with the state directory where that was typed too."""
-    source = ctx.parent.get_parameter_source("state_dir") if ctx.parent else None
-    typed = source is not None and source.name == "COMMANDLINE"
-    return f"cronflow --state-dir {shlex.quote(ctx.obj.state_dir)}" if typed else "cronflow"
 
 
 def subject_of(request: Request, pipeline: str | None, run: str | None) -> "Everything | OnePipeline | OneRun":

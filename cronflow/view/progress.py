@@ -121,15 +121,15 @@ def ending(run: Run, look: Look) -> list[Line]:
     return [(span(f"{run.pipeline} ", "strong"), *told)]
 
 
-def commands(run: Run) -> list[Line]:
-    """What to type next."""
+def commands(run: Run, prefix: str) -> list[Line]:
+    """What to type next; `prefix` is `cronflow`, or how else a command begins."""
     failures = (name for name, task in run.tasks.items() if task.state == "failed")
     # What failed the run comes before what may fail.
     failed = min(failures, key=lambda name: run.definition.tasks[name].allow_failure, default=None)
     lines = []
     if failed is not None:
-        lines.append(line(f"  log:     cronflow logs {run.pipeline} {run.run_id} {failed}", "dim"))
-    lines.append(line(f"  details: cronflow status {run.pipeline} {run.run_id}", "dim"))
+        lines.append(line(f"  log:     {prefix} logs {run.pipeline} {run.run_id} {failed}", "dim"))
+    lines.append(line(f"  details: {prefix} status {run.pipeline} {run.run_id}", "dim"))
     return lines
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 from pathlib import Path
@@ -149,3 +150,20 @@ def test_a_log_without_a_newline_and_a_complaint_after_it_share_no_line(cronflow
     assert cronflow("run", "mixed").returncode == 1
     done = cronflow("logs", "mixed", capture_output=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert "half\ncronflow: b, attempt 1 has no log: no such directory: '/nowhere/at/all'\n" in done.stdout
+
+
+def test_the_commands_to_type_next_find_the_run(cronflow: Cronflow) -> None:
+    cronflow.pipeline("bad", "run: 'echo out; exit 3'\n")
+    lines = cronflow("run", "bad").stdout.splitlines()
+    logs, status = (line.partition("cronflow ")[2] for line in lines[-2:])
+    program = cronflow.command_line([])[0]
+    for command, said in ((logs, "out\n"), (status, "bad  failed ")):
+        done = subprocess.run(
+            f"{shlex.quote(program)} {command}",
+            shell=True,
+            check=False,
+            capture_output=True,
+            encoding="utf-8",
+            env=cronflow.environment(),
+        )
+        assert done.stdout.startswith(said), done.stderr

@@ -135,8 +135,8 @@ def test_people_get_a_line_an_event_and_what_to_type_next(cronflow: Cronflow) ->
         "load  failed  exit code 7",
         "tell  upstream failed  'load' failed",
         "etl failed in: task 'load' failed: exit code 7",
-        "  log:     cronflow logs etl 20261122T000000Z load",
-        "  details: cronflow status etl 20261122T000000Z",
+        f"  log:     cronflow --state-dir {cronflow.state_dir} logs etl 20261122T000000Z load",
+        f"  details: cronflow --state-dir {cronflow.state_dir} status etl 20261122T000000Z",
     ]
 
 

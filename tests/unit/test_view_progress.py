@@ -73,4 +73,4 @@ def test_in_a_second_round_attempts_are_counted_on() -> None:
 def test_the_log_that_is_named_is_of_the_task_that_failed_the_run(states: tuple[str, str], named: str) -> None:
     definition = Pipeline(name="etl", tasks={"lint": Task(run="x", allow_failure=True), "load": Task(run="x")})
     run = past.run(definition, tasks={name: task(state) for name, state in zip(("lint", "load"), states, strict=True)})
-    assert text_of(commands(run)[0]) == f"  log:     cronflow logs etl {run.run_id} {named}"
+    assert text_of(commands(run, "cronflow")[0]) == f"  log:     cronflow logs etl {run.run_id} {named}"
