@@ -100,7 +100,7 @@ def test_a_terminal_shows_the_tasks_as_they_go_on(cronflow: Cronflow, tmp_path: 
         block, end = terminal.screen.decode().rsplit("2/2 done", 1)
     assert "━" in block
     assert "● succeeded" in end
-    assert "cronflow status etl" in end
+    assert " status etl " in end
     with Terminal(cronflow, "run", "etl", columns=60, env={"NO_COLOR": "1"}) as terminal:
         terminal.read_until(lambda screen: b"attempt 2" in screen)
         gate.open()
