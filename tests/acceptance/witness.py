@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -143,8 +144,6 @@ def log(cronflow: Cronflow, pipeline: str, task: str, number: int = 1) -> bytes:
 
 def instant(text: str) -> float:
     """A record's instant, in seconds."""
-    from datetime import datetime
-
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
 
 

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import signal
 import stat
 from itertools import count
 from pathlib import Path
@@ -288,8 +289,6 @@ def test_every_exit_code_comes_through(order: Order, code: int, output: str) -> 
 @pytest.mark.parametrize("output", ["file", "pipe"])
 @pytest.mark.parametrize("name", ["HUP", "INT", "TERM", "KILL", "USR1", "USR2", "ALRM", "PIPE", "ABRT"])
 def test_a_command_killed_by_a_signal_has_128_and_its_number(order: Order, name: str, output: str) -> None:
-    import signal
-
     number = signal.Signals[f"SIG{name}"].value
     assert done(replace(order, command=f"kill -{name} $$; sleep 60", output=output)).exit == 128 + number
 
