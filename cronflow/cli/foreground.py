@@ -68,6 +68,12 @@ class Lines(Listener):
             self._second, self._clock_text = second, f"{self._wall.at(second):%H:%M:%S}"
         return self._clock_text
 
+    def suspended(self) -> None:
+        """The process is about to be stopped, by Ctrl-Z."""
+
+    def resumed(self) -> None:
+        """It goes on."""
+
     def trouble(self, text: str) -> None:
         """Print it where errors go."""
         complain(text)
@@ -97,22 +103,34 @@ class Screen(Lines):
         """`stream` is the terminal."""
         super().__init__(stream, prefix)
         from rich.console import Console
-        from rich.live import Live
 
         self._console = Console(file=stream, highlight=False)
-        self._live: Any = Live(console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
+        self._live: Any = None
         self._driven: Driven | None = None
 
     def opened(self, driven: Driven) -> None:
         """Begin to draw."""
         self._driven = driven
         self._wall = Wall(driven.definition.timezone)
-        self._print([progress.title(driven.run, self._wall)])
-        if self._live is not None:
-            self._live.start()
+        with contextlib.suppress(OSError):
+            self._print([progress.title(driven.run, self._wall)])
+            self.resumed()
 
     def task(self, driven: Driven, name: str, record: TaskRun) -> None:
         """It is seen at the next refresh."""
+
+    def suspended(self) -> None:
+        """Leave the terminal as the shell wants it: with its cursor, below the block."""
+        if self._live is not None:
+            with contextlib.suppress(OSError):
+                self._live.stop()
+
+    def resumed(self) -> None:
+        """Draw a block from here on: what else was printed meanwhile stays."""
+        from rich.live import Live
+
+        self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
+        self._live.start()
 
     def trouble(self, text: str) -> None:
         """Print it above the block."""
@@ -185,7 +203,7 @@ def last_line(path: str) -> str:
 class Signals:
     """What the person at the terminal, or the system, wants: asked in the engine's loop, never in between."""
 
-    ASKED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    ASKED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGTSTP)
 
     def __init__(self) -> None:
         """Nothing is caught before `caught`."""
@@ -194,9 +212,9 @@ class Signals:
         self._read, self._write = -1, -1
 
     @contextlib.contextmanager
-    def caught(self, engine: Engine) -> Iterator["Signals"]:
-        """From here on signals are requests to this engine."""
-        self._engine = engine
+    def caught(self, engine: Engine, listener: Lines) -> Iterator["Signals"]:
+        """From here on signals are requests to this engine, which tells this listener."""
+        self._engine, self._listener = engine, listener
         self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         # What whoever started us had ignored (nohup, a script's `&`) stays ignored.
         asked = [number for number in self.ASKED if signal.getsignal(number) is not signal.SIG_IGN]
@@ -215,6 +233,8 @@ class Signals:
             if number == signal.SIGINT:
                 self.interrupts += 1
                 self._interrupt()
+            elif number == signal.SIGTSTP:
+                self._suspend()
             elif number in self.ASKED:
                 self.leave = True
 
@@ -229,4 +249,13 @@ class Signals:
         if again and not any(driven.live for driven in self._engine.runs.values()):
             self.leave = True
         if self.interrupts == 1 and self._engine.runs:
-            self._engine.listener.trouble("cancelling; Ctrl-C again kills what is still there")
+            self._listener.trouble("cancelling; Ctrl-C again kills what is still there")
+
+    def _suspend(self) -> None:
+        """Stop, as Ctrl-Z wants it, and go on when somebody continues us. Tasks go on meanwhile."""
+        self._listener.suspended()
+        caught = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)
+        signal.signal(signal.SIGTSTP, caught)
+        with contextlib.suppress(OSError):
+            self._listener.resumed()

@@ -148,7 +148,7 @@ def go(state_dir: str, config: Config, fresh: Run, *, force: bool, as_json: bool
     held = hold(place, fresh, force=force)
     listener = Silent(sys.stderr, prefix) if as_json else listener_on(sys.stdout, prefix)
     engine = Engine(place, config, dict(os.environ), listener)
-    with Signals().caught(engine) as signals:
+    with Signals().caught(engine, listener) as signals:
         driven = engine.add(held, listener.opened)
         if isinstance(listener, Screen):
             engine.loop.every(REFRESH, listener.refresh)

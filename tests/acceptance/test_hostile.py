@@ -11,6 +11,7 @@ import pytest
 
 from tests.acceptance.witness import started, until_driving
 from tests.conftest import Cronflow
+from tests.terminal import Terminal
 
 
 def test_nothing_typed_shows_the_help_and_is_still_wrong_use(cronflow: Cronflow) -> None:
@@ -167,3 +168,17 @@ def test_the_commands_to_type_next_find_the_run(cronflow: Cronflow) -> None:
             env=cronflow.environment(),
         )
         assert done.stdout.startswith(said), done.stderr
+
+
+def test_ctrl_z_gives_the_cursor_back(cronflow: Cronflow) -> None:
+    """Here nobody could continue the process, so the kernel lets it go on at once: that is drawn again."""
+    cronflow.pipeline("wait", "run: 'until test -e go; do sleep 0.01; done'\n")
+    hidden, shown = b"\x1b[?25l", b"\x1b[?25h"
+    with Terminal(cronflow, "run", "wait") as terminal:
+        terminal.read_until(lambda screen: b"1 running" in screen)
+        terminal.process.send_signal(signal.SIGTSTP)
+        terminal.read_until(lambda screen: screen.count(hidden) == 2)
+        (cronflow.pipelines_dir / "go").touch()
+        assert terminal.to_the_end() == 0
+        assert terminal.screen.count(shown) == 2
+        assert terminal.screen.index(hidden) < terminal.screen.index(shown) < terminal.screen.rindex(hidden)
