@@ -24,7 +24,8 @@ TASK_ENDED = frozenset({"succeeded", "failed", "upstream_failed", "skipped", "ca
 class Attempt(Struct, frozen=True, kw_only=True):
     """One process of a task. `signal` is `exit_code - 128` where that is 1 to 64.
 
-    `cpu_seconds` and `max_rss_bytes` cover the command and what it waited for; None after adoption.
+    `cpu_seconds` and `max_rss_bytes` cover the command and what it waited for; None after adoption. Linux counts the
+    instant between fork and exec in, so the memory is never below what the engine itself had taken (some 25 MB).
     `log` is the file's name within the run's directory.
     """
 
