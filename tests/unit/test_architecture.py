@@ -33,8 +33,10 @@ LAYERS = {
     ],
     "pure: draws records": ["cronflow.view"],
     "pure: decides": [
+        "cronflow.cursor",
         "cronflow.lifecycle",
         "cronflow.opening",
+        "cronflow.planner",
         "cronflow.schedule",
         "cronflow.variables",
         "cronflow.wall",
@@ -43,6 +45,7 @@ LAYERS = {
     "pure: the nouns": [
         "cronflow.spec",
         "cronflow.record",
+        "cronflow.decision",
         "cronflow.instant",
         "cronflow.graph",
         "cronflow.nearest",
