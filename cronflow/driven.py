@@ -1,6 +1,7 @@
 """An open run in an engine's hands: its flow, its attempts, and what each next attempt is to be started with."""
 
 import os
+import stat
 import zlib
 
 from msgspec import Struct
@@ -11,6 +12,8 @@ from cronflow.lifecycle import Flow, Stop
 from cronflow.spec import DEFAULT_SHELL
 from cronflow.state import attempts
 from cronflow.state.claims import Held
+
+ENV_FILE_LARGEST = 4 << 20  # bytes
 
 
 class Live(Struct, kw_only=True, eq=False):
@@ -107,8 +110,7 @@ class Driven:
         if path is None:
             return {}
         try:
-            with open(path, encoding="utf-8-sig") as file:
-                return variables.parse_env_file(file.read())
+            return variables.parse_env_file(env_file_text(path))
         except OSError as error:
             if error.errno in SCARCE:
                 raise
@@ -117,6 +119,17 @@ class Driven:
             raise NotStartedError(f"env_file {path}: not UTF-8") from error
         except variables.EnvFileError as error:
             raise NotStartedError(f"env_file {path}: {error}") from error
+
+
+def env_file_text(path: str) -> str:
+    """An env_file's text. What is no file is not waited for. Raises OSError, UnicodeDecodeError, EnvFileError."""
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise variables.EnvFileError("not a regular file")
+        content = file.read(ENV_FILE_LARGEST + 1)
+    if len(content) > ENV_FILE_LARGEST:
+        raise variables.EnvFileError("more than 4 MiB, which no environment can hold")
+    return content.decode("utf-8-sig")
 
 
 def period_variables(timezone: str | None, start: str | None, end: str | None) -> dict[str, str]:

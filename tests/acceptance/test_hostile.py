@@ -182,3 +182,19 @@ def test_ctrl_z_gives_the_cursor_back(cronflow: Cronflow) -> None:
         assert terminal.to_the_end() == 0
         assert terminal.screen.count(shown) == 2
         assert terminal.screen.index(hidden) < terminal.screen.index(shown) < terminal.screen.rindex(hidden)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "endless", "huge"])
+def test_an_env_file_that_is_none_fails_the_task_and_stops_nobody(cronflow: Cronflow, kind: str) -> None:
+    cronflow.pipeline("secret", "{env_file: .env, run: 'true'}\n")
+    path = cronflow.pipelines_dir / ".env"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "endless":
+        path.symlink_to("/dev/zero")
+    else:
+        path.write_text("A=1\n")
+        os.truncate(path, 1 << 32)
+    task = cronflow.json("run", "secret", code=1)["tasks"]["main"]
+    said = "more than 4 MiB, which no environment can hold" if kind == "huge" else "not a regular file"
+    assert task["reason"] == f"env_file {path}: {said}"
