@@ -192,7 +192,8 @@ def listener_on(stream: TextIO, prefix: str) -> Lines:
 def last_line(path: str) -> str:
     """The last line in a log's end that is not empty."""
     try:
-        with open(path, "rb") as file:
+        # A task may have put anything in its log's place: a pipe is not waited for.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
             lines = file.read(TAIL).replace(b"\r", b"\n").split(b"\n")
     except OSError:

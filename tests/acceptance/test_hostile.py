@@ -198,3 +198,13 @@ def test_an_env_file_that_is_none_fails_the_task_and_stops_nobody(cronflow: Cron
     task = cronflow.json("run", "secret", code=1)["tasks"]["main"]
     said = "more than 4 MiB, which no environment can hold" if kind == "huge" else "not a regular file"
     assert task["reason"] == f"env_file {path}: {said}"
+
+
+def test_a_pipe_in_the_place_of_a_log_holds_nobody_up(cronflow: Cronflow) -> None:
+    cronflow.pipeline("odd", 'run: \'log=$(readlink /proc/self/fd/2); rm "$log"; mkfifo "$log"; sleep 0.5\'\n')
+    with Terminal(cronflow, "run", "odd") as terminal:
+        assert terminal.to_the_end() == 0
+        assert b"succeeded" in terminal.screen
+    done = cronflow("logs", "odd")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "not a file any more" in done.stderr
