@@ -208,11 +208,13 @@ class Troubled(Planning):
 
     calm = False
 
-    @rule(effects=st.integers(0, 12), minutes=st.integers(0, 90))
-    def crash(self, effects: int, minutes: int) -> None:
-        """The daemon is killed while it carries a plan out."""
+    @rule(effects=st.integers(0, 12), minutes=st.integers(0, 90), seconds=st.sampled_from([1, 60, 400]))
+    def crash(self, effects: int, minutes: int, seconds: int) -> None:
+        """The daemon is killed while it carries a plan out; the next one comes soon."""
         self.now += minutes * MINUTE
         self.tick(effects)
+        self.now += seconds
+        self.tick()
 
     @rule(minutes=st.integers(1, 3000))
     def set_back(self, minutes: int) -> None:
