@@ -159,9 +159,9 @@ def default_dir(option: str, variable: str, under_home: str, for_root: str, last
 
 def invoke(arguments: list[str]) -> int:
     """Run one command line. Returns its exit code; says what went wrong on standard error."""
-    settle()
     command = typer.main.get_command(app)
     try:
+        settle()
         code = command.main(args=arguments, prog_name="cronflow", standalone_mode=False)
     except BadPipeline as error:
         # `file:line:column: …` from the first column on, so that an editor can jump there.
