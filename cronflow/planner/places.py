@@ -34,11 +34,10 @@ def settle(case: Case, dues: Dues) -> None:
 
 def write_off(case: Case, reason: Reason) -> None:
     """Record that what waits and what is owed will not run."""
-    for span in case.cursor.owed:
-        case.record(reason, span.start, span.end)
+    _write_off(case, reason, len(case.cursor.owed))
     if case.cursor.waiting is not None:
         _record_one(case, reason, case.cursor.waiting.due)
-    case.change(owed=(), waiting=None)
+    case.change(waiting=None)
 
 
 def _newest(case: Case, dues: Dues) -> Sequence[float]:
@@ -125,27 +124,29 @@ def _owe_less(case: Case) -> None:
     if not case.cursor.owed:
         return
     if case.pipeline.catchup != "all":
-        for span in case.cursor.owed:
-            case.record("missed", span.start, span.end)
-        case.change(owed=())
+        _write_off(case, "missed", len(case.cursor.owed))
+    _write_off(case, "superseded", len(case.cursor.owed) - MOST_SPANS)
     old = window_end(case)
-    while case.cursor.owed and case.cursor.owed[0].start < old:
-        if not _shorten(case, "outside_window", old):
-            break
-    while len(case.cursor.owed) > MOST_SPANS:
-        _shorten(case, "superseded", case.cursor.owed[0].end)
+    _write_off(case, "outside_window", sum(span.end <= old for span in case.cursor.owed))
+    _shorten(case, "outside_window", old)
 
 
-def _shorten(case: Case, reason: Reason, until: float) -> bool:
-    """Write off the oldest of what is owed, as far as it was due until an instant. False if none of it was."""
+def _write_off(case: Case, reason: Reason, spans: int) -> None:
+    """Record that so many of the oldest spans of what is owed will not run."""
+    for span in case.cursor.owed[: max(0, spans)]:
+        case.record(reason, span.start, span.end)
+    case.change(owed=case.cursor.owed[max(0, spans) :])
+
+
+def _shorten(case: Case, reason: Reason, until: float) -> None:
+    """The same of the oldest span, as far as it was due until an instant within it."""
+    if not case.cursor.owed or case.cursor.owed[0].start >= until:
+        return
     oldest, *rest = case.cursor.owed
-    last = case.calendar(oldest.end).last_until(min(until, oldest.end))
-    if last is None or last <= oldest.start:
-        return False
-    case.record(reason, oldest.start, last)
-    kept = (Span(last, oldest.end),) if last < oldest.end else ()
-    case.change(owed=(*kept, *rest))
-    return True
+    last = case.calendar(oldest.end).last_until(until)
+    if last is not None and last > oldest.start:
+        case.record(reason, oldest.start, last)
+        case.change(owed=(Span(last, oldest.end), *rest))
 
 
 def _take_owed(case: Case) -> float:

@@ -71,7 +71,7 @@ class Planning:
     def result(self) -> Plan:
         """All of it."""
         hungry = frozenset(name for name, watch in self._watches.items() if watch.hungry)
-        wake = min((watch.wake for watch in self._watches.values() if not watch.hungry), default=inf)
+        wake = min((watch.wake for watch in self._watches.values()), default=inf)
         return Plan(
             records=self._gap(),
             verdicts=tuple(self._verdicts),
@@ -84,7 +84,8 @@ class Planning:
     def _rests(self, watch: Watch, pipeline: Pipeline, cursor: Cursor | None) -> bool:
         """Whether what was worked out for a pipeline still holds, and says that nothing is due."""
         return (
-            watch.pipeline is pipeline
+            not watch.hungry
+            and watch.pipeline is pipeline
             and watch.cursor is cursor
             and self._now < watch.wake
             and (cursor is None or cursor.decided_until <= self._ahead)
@@ -119,7 +120,7 @@ class Planning:
         self._again = self._again or case.again
         hungry = boot_waits or case.cursor.waiting is not None or bool(case.cursor.owed)
         known = cursor if case.cursor == cursor else case.cursor
-        return Watch(pipeline, known, schedule, -inf if hungry else _next_look(case), hungry)
+        return Watch(pipeline, known, schedule, _next_look(case), hungry)
 
     def _gap(self) -> tuple[Decision, ...]:
         """The stretch of time before now in which nothing was decided."""

@@ -54,10 +54,10 @@ class Warned(Struct, frozen=True):
 
 
 class Watch(Struct, frozen=True):
-    """What was worked out for one pipeline, so that nothing has to be until `wake`: an instant.
+    """What was worked out for one pipeline: nothing of it is due before the instant `wake`.
 
-    It holds for this pipeline and this cursor only, the very objects. `hungry` is one that would start something
-    if a slot were free.
+    It holds for this pipeline and this cursor only, the very objects. A `hungry` one is looked at in each plan: it
+    would start something if a slot were free.
     """
 
     pipeline: Pipeline

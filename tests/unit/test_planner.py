@@ -236,6 +236,28 @@ def test_ten_years_of_missed_minutes_are_one_line() -> None:
     assert claim.span.end == back - 300, "the oldest of the six that were in time"
 
 
+def test_centuries_are_not_counted() -> None:
+    world = seen(hourly(catchup="none"))
+    world.restart()
+    world.tick(at("09:30") + 300 * YEAR)
+    assert [count for *_, count in world.said()] == [None]
+
+
+def test_many_owed_periods_that_have_their_runs_are_passed_over_a_thousand_at_a_time() -> None:
+    world = seen(hourly(schedule=("* * * * *",), catchup="all", max_active_runs=8))
+    world.restart()
+    for minute in range(1, 1100):
+        world.by_hand("etl", at("09:30") + 60 * minute)
+    world.runs.clear()
+    now = at("09:30") + 1098 * 60 + 600
+    planned = world.tick(now)
+    assert planned.wake == now, "it is not done yet"
+    assert {trigger for _, trigger in world.ran()} == {"schedule"}
+    world.runs.clear()
+    assert world.tick(now + 1).wake > now
+    assert "catchup" in {trigger for _, trigger in world.ran()}
+
+
 def test_ten_years_of_owed_minutes_are_one_span() -> None:
     world = seen(hourly(schedule=("* * * * *",), catchup="all", catchup_window=20 * YEAR))
     world.restart()

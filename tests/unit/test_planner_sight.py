@@ -92,6 +92,13 @@ def test_what_was_due_before_an_edit_and_not_decided_is_recorded() -> None:
     assert world.ran() == [("22T12:40", "schedule")]
 
 
+def test_what_is_recorded_after_an_edit_begins_with_the_edit() -> None:
+    world = seen(hourly())
+    world.edit(schedule=("30 * * * *",), enabled=False)
+    world.until(at("11:30"))
+    assert world.said() == [("disabled", "22T09:30:59.000Z", "22T11:30", 2)]
+
+
 @pytest.mark.parametrize("schedule", [("0 10 * * *",), ("0 */2 * * *",)])
 def test_what_is_due_in_the_minute_of_an_edit_is_due_by_the_new_schedule(schedule: tuple[str, ...]) -> None:
     world = seen(hourly())
