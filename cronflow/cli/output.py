@@ -22,6 +22,9 @@ def settle() -> None:
     sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+    for size in ("COLUMNS", "LINES"):
+        if os.environ.get(size) == "0":  # nobody knew it, and what draws would take it at its word
+            del os.environ[size]
 
 
 def complain(text: str) -> None:

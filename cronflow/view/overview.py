@@ -50,7 +50,11 @@ def columns(entries: Sequence[Entry], now: float, look: Look) -> list[Column]:
     coming = [entry.next_due for entry in entries]
     return [
         Column("pipeline", [line(entry.name, "strong") for entry in entries], keep=10, least=20),
-        Column("last run", [word(entry.last.state, look) if entry.last else line("never", "dim") for entry in entries]),
+        Column(
+            "last run",
+            [word(entry.last.state, look) if entry.last else line("never", "dim") for entry in entries],
+            least=8,
+        ),
         Column(f"due{shared}", [local(entry, at, shared) for entry, at in zip(entries, dues, strict=True)], keep=3),
         Column("", [line("" if at is None else away(at, now), "dim") for at in dues], keep=6, right=True),
         Column("took", [line(took(entry.last, now)) for entry in entries], keep=1, right=True),

@@ -11,7 +11,7 @@ import pytest
 
 from tests.acceptance.witness import started, until_driving
 from tests.conftest import Cronflow
-from tests.terminal import Terminal
+from tests.terminal import Terminal, on_terminal
 
 
 def test_nothing_typed_shows_the_help_and_is_still_wrong_use(cronflow: Cronflow) -> None:
@@ -208,3 +208,9 @@ def test_a_pipe_in_the_place_of_a_log_holds_nobody_up(cronflow: Cronflow) -> Non
     done = cronflow("logs", "odd")
     assert (done.returncode, done.stdout) == (0, "")
     assert "not a file any more" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["status"], ["run", "one"]])
+def test_a_terminal_whose_size_nobody_knows_is_drawn_on(cronflow: Cronflow, words: list[str]) -> None:
+    cronflow.pipeline("one", "run: 'true'\n")
+    assert "one" in on_terminal(cronflow, *words, env={"COLUMNS": "0", "LINES": "0"})
